@@ -1,0 +1,1 @@
+"""From frames to identities: sources, detector, worker, transport, association."""

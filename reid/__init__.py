@@ -1,0 +1,1 @@
+"""The in-house person re-identification models, losses, training and distances."""

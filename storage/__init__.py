@@ -1,0 +1,1 @@
+"""The database and media files: the only truth about what was seen."""

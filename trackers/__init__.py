@@ -1,0 +1,1 @@
+"""Single-camera multi-object tracking and its metrics."""
