@@ -102,16 +102,17 @@ def _group_at(location: Sequence[int | str], model: type[BaseModel]) -> type[Bas
     group = model
     for part in location:
         if isinstance(part, str) and part in group.model_fields:
-            group = _model_in(group.model_fields[part].annotation) or group
+            group = model_in(group.model_fields[part].annotation) or group
     return group
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the settings group inside a field's type, e.g. of `list[CameraConfig]`, if any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (list, tuple, Union, Annotated, types.UnionType):
         for part in get_args(annotation):
-            found = _model_in(part)
+            found = model_in(part)
             if found:
                 return found
     return None

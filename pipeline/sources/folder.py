@@ -134,7 +134,8 @@ def _mot_layout(root: Path, warnings: WarningList) -> tuple[Path, float]:
     try:
         parser.read_string(ini.read_text(encoding="utf-8-sig"))
         section = parser["Sequence"]
-        folder = root / Path(section.get("imDir", "img1")).name
+        name = Path(section.get("imDir", "img1")).name
+        folder = default if name in ("", "..") else root / name
         fps = section.getfloat("frameRate", DEFAULT_FPS)
     except (configparser.Error, KeyError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
