@@ -1,0 +1,129 @@
+"""Augmentation of a whole batch at once, on whatever device the batch lives.
+
+Market-1501 has six sunny cameras of one make. Other sites differ in colour, sharpness and in
+how the detector cuts people, so that is what is varied here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How strongly a batch is varied.
+
+    Attributes:
+        flip: probability of mirroring.
+        shift: largest translation as a fraction of the side.
+        scale: largest zoom in or out as a fraction.
+        colour: strength of brightness, contrast, saturation and per-channel gain changes.
+        grey: probability of dropping the colour (a night camera).
+        blur: probability of losing resolution (shrunk to 30..80 % and back).
+        erase: probability of erasing one rectangle (Zhong et al., "Random Erasing").
+        truncate: probability of cutting off 10..50 % at the bottom, filled with the mean.
+    """
+
+    flip: float = 0.5
+    shift: float = 0.06
+    scale: float = 0.12
+    colour: float = 0.25
+    grey: float = 0.02
+    blur: float = 0.3
+    erase: float = 0.4
+    truncate: float = 0.12
+
+
+def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    """(B, 3, H, W) float in 0..1 -> the same shape, varied; deterministic given the generator."""
+    images = _affine(images, config, generator)
+    images = _colour(images, config, generator)
+    images = _blur(images, config, generator)
+    images = _truncate(images, config, generator)
+    return _erase(images, config, generator)
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator, device=generator.device) * (high - low) + low
+
+
+def _affine(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    count = len(images)
+    theta = torch.zeros(count, 2, 3, device=images.device)
+    zoom = 1 + _uniform(count, -config.scale, config.scale, generator)
+    mirror = torch.where(_uniform(count, 0, 1, generator) < config.flip, -1.0, 1.0)
+    theta[:, 0, 0] = zoom * mirror
+    theta[:, 1, 1] = zoom * (1 + _uniform(count, -config.scale, config.scale, generator) / 2)
+    theta[:, 0, 2] = 2 * _uniform(count, -config.shift, config.shift, generator)
+    theta[:, 1, 2] = 2 * _uniform(count, -config.shift, config.shift, generator)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _colour(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    count, strength = len(images), config.colour
+
+    def factor(spread: float, channels: int = 1) -> Tensor:
+        return 1 + _uniform(count * channels, -spread, spread, generator).view(-1, channels, 1, 1)
+
+    luma = images.mean(1, keepdim=True)
+    grey = (_uniform(count, 0, 1, generator) < config.grey).view(-1, 1, 1, 1)
+    saturation = torch.where(grey, torch.zeros_like(luma[:, :, :1, :1]), factor(1.4 * strength))
+    images = luma + (images - luma) * saturation
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = (images - mean) * factor(strength) + mean * factor(1.2 * strength)
+    gamma = factor(strength)
+    return (images * factor(strength / 3, 3)).clamp(1e-4, 1) ** gamma
+
+
+def _blur(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    chosen = (_uniform(len(images), 0, 1, generator) < config.blur).nonzero().flatten()
+    for group in chosen.chunk(3):
+        if len(group):
+            factor = float(_uniform(1, 0.3, 0.8, generator))
+            small = F.interpolate(images[group], scale_factor=factor, mode="area")
+            images[group] = F.interpolate(small, size=images.shape[2:], mode="bilinear")
+    return images
+
+
+def _band(low: Tensor, high: Tensor, size: int) -> Tensor:
+    """(B,) fractions -> (B, size) bool, true between low and high."""
+    centres = (torch.arange(size, device=low.device) + 0.5) / size
+    return (centres >= low[:, None]) & (centres < high[:, None])
+
+
+def _truncate(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    count = len(images)
+    cut = 1 - _uniform(count, 0.1, 0.5, generator)
+    cut[_uniform(count, 0, 1, generator) >= config.truncate] = 2.0
+    mask = _band(cut, torch.full_like(cut, 2.0), images.shape[2])[:, None, :, None]
+    return torch.where(mask, images.new_tensor(MEAN).view(1, 3, 1, 1), images)
+
+
+def _erase(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    count = len(images)
+    area = _uniform(count, 0.02, 0.3, generator)
+    ratio = torch.exp(_uniform(count, -1.2, 1.2, generator))
+    height = (area * ratio).sqrt().clamp(max=0.8)
+    width = (area / ratio).sqrt().clamp(max=0.8)
+    top = _uniform(count, 0, 1, generator) * (1 - height)
+    left = _uniform(count, 0, 1, generator) * (1 - width)
+    top[_uniform(count, 0, 1, generator) >= config.erase] = 2.0
+    rows = _band(top, top + height, images.shape[2])[:, None, :, None]
+    columns = _band(left, left + width, images.shape[3])[:, None, None, :]
+    noise = torch.rand(images.shape, generator=generator, device=images.device)
+    return torch.where(rows & columns, noise, images)
+
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """(B, 3, H, W) in 0..1 -> zero mean, unit variance by the usual channel statistics."""
+    mean = images.new_tensor(MEAN).view(1, 3, 1, 1)
+    return (images - mean) / images.new_tensor(STD).view(1, 3, 1, 1)

@@ -1,0 +1,85 @@
+"""Market-1501 and any data set in its naming: 0002_c1s1_000451_03.jpg.
+
+Source: Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reid.errors import ReidError
+
+_NAME = re.compile(r"^(-?\d+)_c(\d+)")
+_SPLITS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+JUNK_IDENTITY = -1
+
+
+@dataclass(frozen=True)
+class Crops:
+    """One split of a ReID data set.
+
+    Attributes:
+        paths: N image files.
+        identities: (N,) int64; 0 is a distractor.
+        cameras: (N,) int64.
+    """
+
+    paths: tuple[Path, ...]
+    identities: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def load_split(root: Path, split: str) -> Crops:
+    """Read the file names of one split: "train", "query" or "gallery".
+
+    `root` is the folder that holds bounding_box_train/, query/ and bounding_box_test/, or a
+    folder with exactly one such folder in it. Images of identity -1 are left out (protocol).
+
+    Raises:
+        ReidError: the folder is missing, empty, or a file name does not fit.
+    """
+    folder = _find(root, _SPLITS[split])
+    rows = []
+    for path in sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png")):
+        match = _NAME.match(path.name)
+        if match is None:
+            raise ReidError(f"{path}: the name does not start with IDENTITY_cCAMERA")
+        if int(match[1]) != JUNK_IDENTITY:
+            rows.append((path, int(match[1]), int(match[2])))
+    if not rows:
+        raise ReidError(f"{folder}: no images")
+    paths, identities, cameras = zip(*rows, strict=True)
+    return Crops(tuple(paths), np.array(identities, np.int64), np.array(cameras, np.int64))
+
+
+def _find(root: Path, name: str) -> Path:
+    for candidate in [root / name, *sorted(root.glob(f"*/{name}"))]:
+        if candidate.is_dir():
+            return candidate
+    raise ReidError(f"{root}: no folder {name} (Market-1501 layout expected)")
+
+
+def read_images(paths: tuple[Path, ...], height: int, width: int) -> NDArray[np.uint8]:
+    """Decode and resize images to (N, height, width, 3) uint8 RGB.
+
+    Raises:
+        ReidError: an image cannot be decoded.
+    """
+    out = np.empty((len(paths), height, width, 3), np.uint8)
+    for row, path in enumerate(paths):
+        image = cv2.imread(str(path))
+        if image is None:
+            raise ReidError(f"{path}: not a readable image")
+        if image.shape[:2] != (height, width):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        out[row] = image[:, :, ::-1]
+    return out

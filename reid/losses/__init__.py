@@ -1,0 +1,1 @@
+"""Losses and mining rules, one per file."""
