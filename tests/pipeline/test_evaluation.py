@@ -249,3 +249,43 @@ def test_the_labelled_office() -> None:
     apart = evaluate(split, OFFICE)
     assert apart.cross_camera.idf1 < report.cross_camera.idf1 - 0.2
     assert apart.cameras["Cam1"].idf1 == report.cameras["Cam1"].idf1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_across_cameras_equals_trackeval_on_the_joined_frames(gt_dir: Path, seed: int) -> None:
+    """Joined without our own code: a frame of the joined sequence is one (camera, frame)."""
+    metrics = pytest.importorskip("trackeval.metrics")
+    rng = np.random.default_rng(seed)
+    labelled = perfect(gt_dir)
+    hypotheses = {}
+    for camera, rows in labelled.items():
+        ids = np.where(rng.random(len(rows)) < 0.3, rows.ids + 10, rows.ids)
+        changed = MotRows(rows.frames, ids, rows.boxes_xyxy, rows.scores)
+        hypotheses[camera] = changed.select(rng.random(len(rows)) < 0.9)
+    gt_names = sorted({int(i) for rows in labelled.values() for i in rows.ids})
+    hyp_names = sorted({int(i) for rows in hypotheses.values() for i in rows.ids})
+    gt_ids, hyp_ids, similarities = [], [], []
+    for camera in labelled:
+        for frame in range(1, LAST + 1):
+            gt = labelled[camera].select(labelled[camera].frames == frame)
+            hyp = hypotheses[camera].select(hypotheses[camera].frames == frame)
+            gt_ids.append(np.array([gt_names.index(i) for i in gt.ids], int))
+            hyp_ids.append(np.array([hyp_names.index(i) for i in hyp.ids], int))
+            same = gt.boxes_xyxy[:, None, 0] == hyp.boxes_xyxy[None, :, 0]
+            similarities.append(same.astype(float))
+    theirs = metrics.Identity({"PRINT_CONFIG": False}).eval_sequence(
+        {
+            "num_gt_ids": len(gt_names),
+            "num_tracker_ids": len(hyp_names),
+            "num_gt_dets": sum(map(len, gt_ids)),
+            "num_tracker_dets": sum(map(len, hyp_ids)),
+            "gt_ids": gt_ids,
+            "tracker_ids": hyp_ids,
+            "similarity_scores": similarities,
+        }
+    )
+    ours = evaluate(hypotheses, gt_dir).cross_camera
+    assert 0.4 < ours.idf1 < 1.0
+    assert (ours.idf1, ours.idp, ours.idr) == pytest.approx(
+        (theirs["IDF1"], theirs["IDP"], theirs["IDR"]), abs=1e-6
+    )
