@@ -1,0 +1,58 @@
+"""Bring the tables of an archive up to the schema of this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from storage.errors import StoreError
+from storage.models import Base
+
+
+def migrations_config() -> Config:
+    """Return Alembic's settings for the migrations inside this package."""
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def is_current(connection: Connection, where: str) -> bool:
+    """Say whether the archive has the newest schema.
+
+    Raises:
+        StoreError: it was written by a newer program.
+    """
+    script = ScriptDirectory.from_config(migrations_config())
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    known = {revision.revision for revision in script.walk_revisions()}
+    if found - known:
+        raise StoreError(
+            f"{where}: written by a newer version of Crosswalk (schema "
+            f"{', '.join(sorted(found - known))}); upgrade Crosswalk to open it"
+        )
+    return found == set(script.get_heads())
+
+
+def upgrade(connection: Connection, where: str, *, create: bool) -> None:
+    """Apply the missing migrations in the transaction of ``connection``.
+
+    Raises:
+        StoreError: the database belongs to something else, or it is empty and ``create`` is
+            False.
+    """
+    if not MigrationContext.configure(connection).get_current_heads():
+        tables = set(inspect(connection).get_table_names())
+        ours = tables if connection.dialect.name == "sqlite" else tables & set(Base.metadata.tables)
+        if ours:
+            raise StoreError(f"{where}: is a database of something else, not an archive")
+        if not create:
+            raise StoreError(f"{where}: is empty, not an archive")
+    config = migrations_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
