@@ -19,12 +19,13 @@ class CameraProgress:
         camera: id of the camera.
         state: `waiting` until the first frame; `finished` at the end of a recording; `stopped`
             when asked to stop; `failed` when the source could not be read.
-        frames: frames processed in the run, those before a restart included.
+        live: whether it is a stream or a webcam, whose past cannot be read again.
+        frames: frames processed in the run; for a recording those before a restart included.
         frames_here: frames processed by this worker process.
         frames_total: frames of the recording; None for live sources or if unknown.
         position: 0-based index of the newest processed frame, -1 before the first.
         people: confirmed tracks in view in the newest frame.
-        tracklets: tracklets closed in the run.
+        tracklets: tracklets closed in the run; for a recording as with `frames`.
         dropped: frames of a live source that were replaced by newer ones.
         wall_s: seconds this process has worked on the camera.
         stage_s: seconds per stage in this process; a batched stage is split over its cameras.
@@ -33,6 +34,7 @@ class CameraProgress:
 
     camera: str
     state: CameraState = "waiting"
+    live: bool = False
     frames: int = 0
     frames_here: int = 0
     frames_total: int | None = None
