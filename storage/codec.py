@@ -26,7 +26,7 @@ def pack_array(array: NDArray[Any], dtype: str) -> bytes:
     """
     values = np.ascontiguousarray(array, dtype=dtype)
     size = values.dtype.itemsize
-    words = values.reshape(len(values), -1).view(f"<u{size}")
+    words = values.reshape(len(values), math.prod(values.shape[1:])).view(f"<u{size}")
     deltas = words.copy()
     deltas[1:] -= words[:-1]
     planes = np.ascontiguousarray(deltas.T).view(np.uint8).reshape(-1, size).T

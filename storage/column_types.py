@@ -74,3 +74,7 @@ class HalfVector(TypeDecorator[NDArray[np.float16]]):
             return np.frombuffer(value, HALF)
         numbers = value.to_numpy() if hasattr(value, "to_numpy") else value
         return np.asarray(numbers, dtype=HALF)
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Say whether two vectors are the same, which decides if an UPDATE is sent."""
+        return bool(np.array_equal(x, y))

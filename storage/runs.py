@@ -58,11 +58,8 @@ def finish(session: Session, run_uuid: str, state: str) -> None:
 
 def listing(session: Session) -> list[RunInfo]:
     """Return all runs, newest first."""
-    counts = dict(
-        session.execute(
-            select(m.Tracklet.run_uuid, func.count()).group_by(m.Tracklet.run_uuid)
-        ).tuples()
-    )
+    counted = select(m.Tracklet.run_uuid, func.count()).group_by(m.Tracklet.run_uuid)
+    counts = {run_uuid: count for run_uuid, count in session.execute(counted)}
     runs = session.scalars(select(m.Run).order_by(m.Run.started_at.desc(), m.Run.uuid))
     return [
         RunInfo(

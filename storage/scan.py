@@ -36,7 +36,11 @@ def exemplar_rows(
         .where(*where)
         .order_by(m.Exemplar.id)
     )
-    return [row for row in session.execute(statement).tuples() if row[1] not in skipped]
+    return [
+        (row[0], row[1], row[2], row[3])
+        for row in session.execute(statement)
+        if row[1] not in skipped
+    ]
 
 
 def _check_fingerprints(

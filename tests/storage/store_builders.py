@@ -49,7 +49,8 @@ def tracklet(
 ) -> Tracklet:
     """A random tracklet, the same for the same arguments."""
     rng = np.random.default_rng(seed)
-    name = uuid or str(uuids.UUID(bytes=rng.bytes(16)))
+    drawn = str(uuids.UUID(bytes=rng.bytes(16)))  # also if unused: the rest stays the same
+    name = uuid or drawn
     return Tracklet(
         uuid=name,
         track_uuid=f"track-{name[:20]}",
