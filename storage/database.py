@@ -54,12 +54,13 @@ class Database:
             _prepare_file(Path(self.where), create)
         self._lock = threading.RLock()
         with self._errors():
-            self._engine = _make_engine(parsed)
-            options: dict[str, Any] = {"crosswalk_write": True}
-            if not self.is_sqlite:
-                self._engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
-                options["isolation_level"] = "READ COMMITTED"
-            self._writer = self._engine.execution_options(**options)
+            engine = _make_engine(parsed)
+            self._engine, self._writer = engine, engine.execution_options(crosswalk_write=True)
+            if not self.is_sqlite:  # a snapshot to read; a writer sees all that others committed
+                self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
+                self._writer = engine.execution_options(
+                    isolation_level="READ COMMITTED", crosswalk_write=True
+                )
             self._bring_up_to_date(create)
 
     def _bring_up_to_date(self, create: bool) -> None:
