@@ -177,6 +177,16 @@ def _create_exemplar() -> None:
     )
 
 
+_WHY = (
+    "probability",
+    "global_similarity",
+    "part_distance",
+    "transit_s",
+    "transit_expected_min_s",
+    "transit_expected_max_s",
+)
+
+
 def _create_link() -> None:
     op.create_table(
         "link",
@@ -186,12 +196,7 @@ def _create_link() -> None:
         sa.Column("current", sa.Boolean(), nullable=False),
         sa.Column("identity_id", sa.Integer(), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=False),
-        sa.Column("probability", sa.Double(), nullable=True),
-        sa.Column("global_similarity", sa.Double(), nullable=True),
-        sa.Column("part_distance", sa.Double(), nullable=True),
-        sa.Column("transit_s", sa.Double(), nullable=True),
-        sa.Column("transit_expected_min_s", sa.Double(), nullable=True),
-        sa.Column("transit_expected_max_s", sa.Double(), nullable=True),
+        *(sa.Column(name, sa.Double(), nullable=True) for name in _WHY),
         sa.Column("best_match_tracklet", sa.String(length=64), nullable=True),
         sa.Column("rejected_identity_id", sa.Integer(), nullable=True),
         sa.Column("rejected_probability", sa.Double(), nullable=True),
@@ -218,6 +223,10 @@ def _create_link() -> None:
         sa.UniqueConstraint("tracklet_uuid", "revision", name="uq_link_tracklet_uuid_revision"),
         sqlite_autoincrement=True,
     )
+    _index_link()
+
+
+def _index_link() -> None:
     op.create_index("ix_link_best_match_tracklet", "link", ["best_match_tracklet"])
     op.create_index("ix_link_identity_id", "link", ["identity_id"])
     op.create_index("ix_link_rejected_identity_id", "link", ["rejected_identity_id"])
