@@ -155,7 +155,7 @@ def _torso(person: Person, wide: float, bob: float, turn: float) -> list[Capsule
     hem = 1.0 - person.coat_m
     layers: list[Capsule] = []
     bottom = min(hem, _TORSO[0, 0])
-    for height in np.arange(bottom, 1.486, 0.028):
+    for height in np.arange(bottom, 1.486, 0.036):
         half = float(np.interp(height, _TORSO[:, 0], _TORSO[:, 1])) * wide
         radius = float(np.interp(height, _TORSO[:, 0], _TORSO[:, 2])) * (0.55 + 0.45 * wide)
         is_top = height >= hem

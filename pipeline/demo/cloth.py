@@ -44,7 +44,7 @@ def paint_parts(
     Returns:
         (H, W, 3) float32 BGR without light, and (H, W, 2) changes of the normal that make folds.
     """
-    points = body[mask] * np.float32(REFERENCE_HEIGHT_M / person.height_m)
+    points = body[mask] * (REFERENCE_HEIGHT_M / person.height_m)
     kinds = part[mask]
     x, y, z = points.T
     around = (np.arctan2(x, z + 1e-6) * 60).astype(np.float32)

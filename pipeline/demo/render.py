@@ -10,7 +10,7 @@ from pipeline.demo.people import PEOPLE
 from pipeline.demo.scenes import scene
 from pipeline.demo.sprite import paint_person
 
-_PHASES = 12
+_PHASES = 8
 _NEAREST_M = 0.7
 
 

@@ -103,17 +103,17 @@ class _Canvas:
     def add(self, capsule: Capsule, turn: NDArray[np.float64]) -> None:
         """Draw one capsule into the buffers."""
         scale = self.pixels_per_m
-        a, b = turn @ capsule.a, turn @ capsule.b
+        a, b = (turn @ capsule.a).tolist(), (turn @ capsule.b).tolist()
         radius = max(capsule.ra, capsule.rb)
         x0 = max(int((min(a[0], b[0]) - radius - self.left) * scale), 0)
         x1 = int((max(a[0], b[0]) + radius - self.left) * scale) + 2
         y0 = max(int((self.top - max(a[1], b[1]) - radius) * scale), 0)
         y1 = int((self.top - min(a[1], b[1]) + radius) * scale) + 2
         area = np.s_[y0:y1, x0:x1]
-        dx, dy = self.x[area] - np.float32(a[0]), self.y[area] - np.float32(a[1])
+        dx, dy = self.x[area] - a[0], self.y[area] - a[1]
         ex, ey = b[0] - a[0], b[1] - a[1]
         along = (dx * ex + dy * ey) / max(ex * ex + ey * ey, 1e-9)
-        along = np.clip(along, 0, 1).astype(np.float32)
+        along = np.minimum(np.maximum(along, 0), 1)
         r = capsule.ra + along * (capsule.rb - capsule.ra)
         nx, ny = (dx - along * ex) / r, (dy - along * ey) / r
         square = nx * nx + ny * ny
