@@ -78,6 +78,11 @@ def error_file(orders: Path) -> Path:
     return orders.with_suffix(".error")
 
 
+def ready_file(orders: Path) -> Path:
+    """The file that a child whose orders are in that file makes when it can do its work."""
+    return orders.with_suffix(".ready")
+
+
 def log_to_stderr() -> None:
     """Log with time and process; the supervisor sends a child's standard error to a file."""
     logging.basicConfig(

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 import pipeline
-from pipeline.child import EXIT_CONFIG, EXIT_LISTENER, error_file
+from pipeline.child import EXIT_CONFIG, EXIT_LISTENER, error_file, ready_file
 from pipeline.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
-ChildState = Literal["running", "waiting", "done", "failed"]
+ChildState = Literal["new", "running", "waiting", "done", "failed"]
+"""`waiting` for its next start after a crash; `done` and `failed` are final."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ChildProcess:
         self._lock = lock
         self._policy = policy
         self._process: subprocess.Popen[bytes] | None = None
-        self._state: ChildState = "waiting"
+        self._state: ChildState = "new"
         self._start_at = 0.0
         self._started = 0.0
         self._crashes = 0
@@ -75,7 +76,8 @@ class ChildProcess:
     def start(self) -> None:
         """Start the process; its standard error is appended to the run's log."""
         orders = self._folder.orders(self.name)
-        error_file(orders).unlink(missing_ok=True)
+        for file in (error_file(orders), ready_file(orders)):
+            file.unlink(missing_ok=True)
         roots = [str(Path(pipeline.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, roots))}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -105,10 +107,14 @@ class ChildProcess:
                 self._ended(code)
         return self._state
 
+    def is_ready(self) -> bool:
+        """Whether the process has said that it can do its work."""
+        return ready_file(self._folder.orders(self.name)).exists()
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM; from now on it is not started again."""
         self._stopping = True
-        if self._state == "waiting":
+        if self._state in ("new", "waiting"):
             self._state = "done"
         elif self._state == "running" and self._process is not None:
             self._process.terminate()

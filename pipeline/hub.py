@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
-from pipeline.child import EXIT_LISTENER, StopWatch, leave_error, log_to_stderr
+from pipeline.child import EXIT_LISTENER, StopWatch, leave_error, log_to_stderr, ready_file
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError
-from pipeline.process_files import HubOrders
+from pipeline.process_files import HubOrders, write_private
 from pipeline.run_folder import RunFolder
 from pipeline.stage_types import load_attribute
 from pipeline.transport import Delivery, HubSocket
@@ -166,6 +166,7 @@ def serve(orders: HubOrders, stop: StopWatch) -> int:
         socket = HubSocket(orders.transport)
         try:
             hub = Hub(socket, store, orders.run_uuid, listener)
+            write_private(ready_file(RunFolder(Path(orders.run_folder)).orders("hub")), "")
             while not stop:
                 hub.step()
             if stop.reason == "asked":

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from pipeline.process_files import HubOrders, WorkerOrders
 from pipeline.progress import Reporter
 from pipeline.run_folder import RunFolder, RunState
 from pipeline.run_start import claim_run, hub_transport, worker_transport
+from pipeline.stop_signals import stop_signals
 from pipeline.summary import RunSummary
 from pipeline.tally import CameraTotals, Tally
 
@@ -85,17 +84,24 @@ def run(
     """
     options = options or RunOptions()
     folder, effective, lock = claim_run(config, store_dir, resume, options.claim_wait_s)
-    supervisor = None
+    supervisor: Supervisor | None = None
+    unusable: Path | None = None
     try:
         supervisor = Supervisor(folder, effective, lock, store_url, media_dir, options, reporter)
-        with _signals(supervisor, stop or threading.Event()) as event:
+        with stop_signals(stop or threading.Event(), supervisor.hurry) as event:
             return supervisor.run(event)
+    except ConfigError:
+        if not resume and (supervisor is None or not supervisor.has_frames()):
+            unusable = folder.path
+        raise
     finally:
         if supervisor is not None:
             supervisor.close()
         if reporter is not None:
             reporter.close()
         os.close(lock)
+        if unusable is not None:
+            shutil.rmtree(unusable, ignore_errors=True)
 
 
 class Supervisor:
@@ -128,27 +134,29 @@ class Supervisor:
     def run(self, stop: threading.Event) -> RunSummary:
         """Work until every worker has ended or `stop` is set."""
         self._folder.set_state("running")
-        for child in [self._hub, *self._workers]:
-            child.start()
+        self._start(stop)
         hub_lost = False
         while not stop.is_set():
             self._look(_LOOK_S)
             hub_lost = self._hub.check() in ("failed", "done")
-            states = [worker.check() for worker in self._workers]
-            if hub_lost or all(state in ("done", "failed") for state in states):
+            if hub_lost or all(worker.check() in ("done", "failed") for worker in self._workers):
                 break
         if stop.is_set():
             logger.warning("stopping: tracks are closed and stored; Ctrl-C again to end at once")
         self._stop_workers()
-        self._raise_config_errors()
+        self._raise_config_error()
         cameras = self._camera_totals()
         state = self._outcome(cameras, hub_lost)
         self._folder.set_state(state)
         self._stop_hub()
-        self._raise_config_errors()
+        self._raise_config_error()
         if state == "finished" and not self._options.keep_journal:
             self._folder.remove_journals()
         return self._summary(state, cameras)
+
+    def has_frames(self) -> bool:
+        """Whether any frame was processed."""
+        return any(camera.frames for camera in self._tally.cameras())
 
     def close(self) -> None:
         """End whatever still runs; used on the way out of an error too."""
@@ -195,6 +203,16 @@ class Supervisor:
                 ChildProcess(worker, "pipeline.worker", folder, lock, self._options.restart)
             )
 
+    def _start(self, stop: threading.Event) -> None:
+        """Start the hub and, once it can store, the workers."""
+        self._hub.start()
+        while not self._hub.is_ready() and self._hub.check() in ("running", "waiting"):
+            if stop.wait(0.02):
+                return
+        if self._hub.is_ready():
+            for worker in self._workers:
+                worker.start()
+
     def _look(self, wait_s: float) -> None:
         """Take heartbeats and show them."""
         for heartbeat in self._beats.receive(wait_s):
@@ -226,10 +244,12 @@ class Supervisor:
         self._hub.ask_to_stop()
         self._hub.wait(0.0 if self.hurry.is_set() else self._options.stop_patience_s)
 
-    def _raise_config_errors(self) -> None:
+    def _raise_config_error(self) -> None:
+        """Raise what a child found unusable, after the database knows that the run failed."""
         errors = [child.config_error for child in [self._hub, *self._workers] if child.config_error]
         if errors:
             self._folder.set_state("failed")
+            self._stop_hub()
             raise ConfigError("\n".join(dict.fromkeys(errors)))
 
     def _camera_totals(self) -> list[CameraTotals]:
@@ -263,24 +283,3 @@ class Supervisor:
             pending=self._tally.pending(),
             warnings=tuple(line for child in children for line in child.warnings),
         )
-
-
-@contextmanager
-def _signals(supervisor: Supervisor, stop: threading.Event) -> Iterator[threading.Event]:
-    """While the block runs, SIGINT and SIGTERM set `stop`; a second SIGINT is in a hurry."""
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def on_signal(number: int, frame: object) -> None:
-        if stop.is_set():
-            supervisor.hurry.set()
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -18,7 +18,7 @@ import pytest
 from pipeline.child_process import RestartPolicy
 from pipeline.config import RunConfig
 from pipeline.errors import ConfigError
-from pipeline.run_folder import RunFolder, newest_unfinished
+from pipeline.run_folder import newest_unfinished
 from pipeline.summary import RunSummary
 from pipeline.supervisor import RunOptions, run
 from pipeline.tally import Tally
@@ -286,6 +286,9 @@ def test_a_problem_of_a_stage_is_one_clear_error(
         start(config, tmp_path)
     assert str(caught.value) == "detector.weights: file not found: made-up.pt"
     assert not children_named("pipeline.hub")
+    assert newest_unfinished(tmp_path) is None
+    with Store.open(url(tmp_path), tmp_path / "media") as store:
+        assert [entry.state for entry in store.runs()] == ["failed"]
 
 
 def test_a_database_that_cannot_be_used_is_one_clear_error(
@@ -295,9 +298,7 @@ def test_a_database_that_cannot_be_used_is_one_clear_error(
     address = f"sqlite:///{tmp_path}/file/archive.db"
     with pytest.raises(ConfigError, match="file"):
         run(config, address, tmp_path / "m", tmp_path, options=OPTIONS)
-    folder = newest_unfinished(tmp_path)
-    assert isinstance(folder, RunFolder)
-    assert folder.state() == "failed"
+    assert newest_unfinished(tmp_path) is None, "a run that never began is not left behind"
 
 
 def test_exemplars_are_those_of_the_first_pass(undisturbed: Path) -> None:
