@@ -67,15 +67,21 @@ def paint_parts(
     hair = kinds == Part.HAIR
     strands = _sample(noise(1.5, 2), (around * 6)[hair], (y * 25)[hair])
     colors[hair] *= (1 + 0.22 * strands)[:, None]
-    folds = np.zeros((len(points), 2), np.float32)
-    cloth = (kinds == Part.TOP) | (kinds == Part.BOTTOM)
-    u, v = (x * 260 + z * 170)[cloth], (y * 150 + x * 60)[cloth]
-    folds[cloth, 0] = 0.09 * _sample(noise(5.0, 3), u, v)
-    folds[cloth, 1] = 0.11 * _sample(noise(5.0, 4), u, v)
+    folds = _folds(points, (kinds == Part.TOP) | (kinds == Part.BOTTOM))
     albedo = np.zeros((*mask.shape, 3), np.float32)
     bumps = np.zeros((*mask.shape, 2), np.float32)
     albedo[mask], bumps[mask] = colors, folds
     return albedo, bumps
+
+
+def _folds(points: Floats, cloth: NDArray[np.bool_]) -> Floats:
+    """Changes of the normal, (N, 2), on the points that are cloth."""
+    x, y, z = points[cloth].T
+    u, v = x * 260 + z * 170, y * 150 + x * 60
+    folds = np.zeros((len(points), 2), np.float32)
+    folds[cloth, 0] = 0.09 * _sample(noise(5.0, 3), u, v)
+    folds[cloth, 1] = 0.11 * _sample(noise(5.0, 4), u, v)
+    return folds
 
 
 def _garment(garment: Garment, points: Floats) -> Floats:
