@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from pipeline.child_process import RestartPolicy
 from pipeline.config import RunConfig
+from pipeline.endpoints import make_keys
 from pipeline.errors import ConfigError
 from pipeline.run_folder import newest_unfinished
 from pipeline.summary import RunSummary
@@ -233,7 +235,9 @@ def test_killing_the_supervisor_ends_its_children_and_resume_loses_nothing(
 
 
 @pytest.mark.usefixtures("slow")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_stops_cleanly(
     videos: Path, tmp_path: Path, no_survivors: list[psutil.Process], number: int
 ) -> None:
@@ -299,6 +303,27 @@ def test_a_database_that_cannot_be_used_is_one_clear_error(
     with pytest.raises(ConfigError, match="file"):
         run(config, address, tmp_path / "m", tmp_path, options=OPTIONS)
     assert newest_unfinished(tmp_path) is None, "a run that never began is not left behind"
+
+
+def test_a_run_over_tcp_with_keys(videos: Path, tmp_path: Path) -> None:
+    public, secret = make_keys(tmp_path / "keys", "hub")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = make_config(
+        videos,
+        cameras=2,
+        frames=FRAMES,
+        workers=2,
+        transport={
+            "endpoint": f"tcp://0.0.0.0:{port}",
+            "curve_public_key": str(public),
+            "curve_secret_key": str(secret),
+        },
+    )
+    summary = start(config, tmp_path / "store")
+    assert summary.state == "finished"
+    assert len(stored(tmp_path / "store")) == summary.tracklets > 0
 
 
 def test_exemplars_are_those_of_the_first_pass(undisturbed: Path) -> None:
