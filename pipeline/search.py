@@ -1,0 +1,264 @@
+"""Search for a person: progressive-granularity retrieval over the store.
+
+Each stage looks at fewer pictures more closely (PGR, after Liu et al., "PROVID", IEEE T-MM 2018):
+SQL filter → cosine of whole-body vectors over all exemplars → aligned part distance on the best
+``shortlist`` → grouped by identity.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.search_picture import (
+    PeopleInPicture,
+    PersonDetector,
+    SearchError,
+    detect_people,
+    person_crop,
+    read_picture,
+)
+from pipeline.search_query import Query, check_query, filter_dict, query_of, sentence
+from pipeline.search_results import Group, Hit, SearchResult, Why
+from pipeline.search_rows import ShortlistRow, labels, shortlist_rows
+from pipeline.search_score import best_pairs
+from reid.embeddings import Embeddings
+from storage.errors import StoreError
+from storage.index import VectorIndex
+from storage.records import SearchFilter
+from storage.store import Store
+
+__all__ = [
+    "Group",
+    "Hit",
+    "PeopleInPicture",
+    "PersonDetector",
+    "SearchError",
+    "SearchResult",
+    "SearchService",
+    "Why",
+    "detect_people",
+    "read_picture",
+]
+
+EVERYTHING = SearchFilter()
+
+
+class CropEmbedder(Protocol):
+    """What turns crops into vectors; `pipeline.embedder` is one."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights and preprocessing."""
+
+    def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
+        """Return the vectors of (h, w, 3) uint8 crops."""
+
+
+class SearchService:
+    """Finds tracklets that show the same person; threads may share it.
+
+    Every search, also a refused one, is one line of the audit log (without the picture).
+
+    Args:
+        store: the archive.
+        embedder: makes the query's vectors; None allows only searches by tracklet or identity.
+        shortlist: exemplars that get the aligned comparison. Raising it finds
+            people whom the whole-body vector ranks low, and costs time.
+        part_weight: share of the aligned part similarity in the score, 0..1; the rest is the
+            whole-body similarity. Raising it trusts details more, and suffers more from small,
+            blurred pictures.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: CropEmbedder | None,
+        *,
+        shortlist: int = 200,
+        part_weight: float = 0.5,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._shortlist = shortlist
+        self._part_weight = part_weight
+        self._lock = threading.Lock()
+        self._index: tuple[str, VectorIndex] | None = None
+
+    def search_by_image(
+        self,
+        image_bgr: NDArray[np.uint8],
+        box_xyxy: NDArray[np.float32] | Sequence[float] | None = None,
+        *,
+        where: SearchFilter = EVERYTHING,
+        limit: int = 60,
+        actor: str = "local",
+    ) -> SearchResult:
+        """Find the person inside a box of a picture.
+
+        Args:
+            image_bgr: (H, W, 3) uint8.
+            box_xyxy: left, top, right, bottom in pixels; None means the whole picture.
+            where: cameras, time range and identity to look at.
+            limit: most tracklets to return.
+            actor: who searches, for the audit log.
+
+        Raises:
+            SearchError: see its text.
+        """
+        if self._embedder is None:
+            raise SearchError("No embedder is loaded, so a picture cannot be searched for.")
+        box = None if box_xyxy is None else np.asarray(box_xyxy, np.float32)
+        crop = person_crop(image_bgr, box)
+        with self._lock:
+            vectors = self._embedder.embed([crop])
+        size = {"width": int(crop.shape[1]), "height": int(crop.shape[0])}
+        return self._audited(actor, {"by": "image", **size}, Query(vectors), where, limit)
+
+    def search_by_embedding(
+        self,
+        query: Embeddings,
+        *,
+        where: SearchFilter = EVERYTHING,
+        limit: int = 60,
+        actor: str = "local",
+    ) -> SearchResult:
+        """Find the person that all rows of ``query`` show; arguments as in `search_by_image`."""
+        return self._audited(actor, {"by": "embedding"}, Query(query), where, limit)
+
+    def search_by_tracklet(
+        self, uuid: str, *, where: SearchFilter = EVERYTHING, limit: int = 60, actor: str = "local"
+    ) -> SearchResult:
+        """Find more like a stored tracklet, which is not found itself."""
+        subject = {"by": "tracklet", "tracklet": uuid}
+        try:
+            query = query_of([self._store.tracklet(uuid)])
+        except (StoreError, SearchError) as error:
+            raise self._refused(actor, subject, error) from error
+        others = replace(where, exclude_tracklets={*where.exclude_tracklets, uuid})
+        return self._audited(actor, subject, query, others, limit)
+
+    def search_by_identity(
+        self,
+        identity_id: int,
+        *,
+        where: SearchFilter = EVERYTHING,
+        limit: int = 60,
+        actor: str = "local",
+    ) -> SearchResult:
+        """Find where a known person was seen, and who looks like them.
+
+        A tracklet of the person is compared with the person's other tracklets, not with itself.
+        """
+        subject = {"by": "identity", "identity": identity_id}
+        try:
+            tracklets = self._store.tracklets(identity=identity_id)
+            if not tracklets:
+                raise SearchError(f"Person {identity_id} has no pictures to search with.")
+            query = query_of(tracklets)
+        except (StoreError, SearchError) as error:
+            raise self._refused(actor, subject, error) from error
+        return self._audited(actor, subject, query, where, limit)
+
+    def _audited(
+        self, actor: str, subject: dict[str, Any], query: Query, where: SearchFilter, limit: int
+    ) -> SearchResult:
+        details = {**subject, **filter_dict(where)}
+        try:
+            result = self._run(query, where, limit)
+        except (StoreError, SearchError) as error:
+            raise self._refused(actor, details, error) from error
+        self._store.audit(actor, "search", {**details, "hits": len(result.hits)})
+        return result
+
+    def _refused(self, actor: str, details: dict[str, Any], error: ValueError) -> SearchError:
+        """Log a search that cannot be made and return the error to raise."""
+        self._store.audit(actor, "search", {**details, "refused": str(error)})
+        return error if isinstance(error, SearchError) else SearchError(sentence(str(error)))
+
+    def _run(self, query: Query, where: SearchFilter, limit: int) -> SearchResult:
+        """All stages."""
+        check_query(query.vectors, where, limit)
+        near = self._index_for(query.vectors.fingerprint).search(
+            query.vectors.global_features, where, self._shortlist
+        )
+        order = np.argsort(-near.similarities, axis=None, kind="stable")
+        best = dict.fromkeys(near.row_ids.ravel()[order].tolist())
+        listed = shortlist_rows(self._store, list(best)[: self._shortlist])
+        if not listed:
+            return SearchResult(notice=self._nobody(where))
+        return SearchResult(self._groups(self._hits(query, listed, limit)), compared=len(listed))
+
+    def _index_for(self, fingerprint: str) -> VectorIndex:
+        """Return the index of a model; only the one used last is kept in memory."""
+        with self._lock:
+            if self._index is None or self._index[0] != fingerprint:
+                self._index = (fingerprint, VectorIndex(self._store, fingerprint))
+            return self._index[1]
+
+    def _nobody(self, where: SearchFilter) -> str:
+        """Say why nothing is left to compare with.
+
+        Raises:
+            SearchError: the archive is empty or a camera does not exist.
+        """
+        cameras = self._store.cameras()
+        if not any(camera.tracklet_count for camera in cameras):
+            raise SearchError(
+                "The archive holds no people yet; run `python main.py --sources cams.yaml` first."
+            )
+        known = [camera.id for camera in cameras]
+        unknown = sorted(set(where.cameras or ()) - set(known))
+        if unknown:
+            raise SearchError(f"There is no camera {unknown[0]!r}; known: {', '.join(known)}.")
+        return "Nobody was seen by these cameras in this time range."
+
+    def _hits(
+        self, query: Query, rows: list[ShortlistRow], limit: int
+    ) -> list[tuple[Hit, ShortlistRow]]:
+        """Compare closely and keep the best picture of each tracklet, best first."""
+        ids = [row.row_id for row in rows]
+        owners = [row.tracklet_uuid for row in rows]
+        vectors = np.stack([row.vector for row in rows])
+        pairs = best_pairs(
+            query.vectors, query.owners, vectors, self._store.parts(ids), owners, self._part_weight
+        )
+        best: dict[str, int] = {}
+        for place in np.argsort(-pairs.scores, kind="stable"):
+            best.setdefault(owners[place], int(place))
+        chosen = list(best.values())[:limit]
+        links = self._store.links([owners[place] for place in chosen])
+        found = []
+        for place in chosen:
+            row, distance = rows[place], float(pairs.part_distances[place])
+            why = Why(
+                global_similarity=float(pairs.similarities[place]),
+                part_distance=None if np.isnan(distance) else distance,
+                query_index=int(pairs.query_indices[place]),
+                exemplar_rank=row.rank,
+                exemplar_time_s=row.time_s,
+                link=links.get(row.tracklet_uuid),
+            )
+            span = (row.start_s, row.end_s, row.crop_path)
+            score = float(pairs.scores[place])
+            found.append((Hit(row.tracklet_uuid, row.camera, *span, score, why), row))
+        return found
+
+    def _groups(self, hits: list[tuple[Hit, ShortlistRow]]) -> tuple[Group, ...]:
+        """Group hits by person; without one, by track."""
+        grouped: dict[int | str, list[Hit]] = {}
+        for hit, row in hits:
+            identity = hit.why.link.identity_id if hit.why.link else None
+            grouped.setdefault(row.track_uuid if identity is None else identity, []).append(hit)
+        names = labels(self._store, (key for key in grouped if isinstance(key, int)))
+        return tuple(
+            Group(key, names.get(key), tuple(found))
+            if isinstance(key, int)
+            else Group(None, None, tuple(found))
+            for key, found in grouped.items()
+        )
