@@ -70,7 +70,7 @@ def text_plate(
 
 
 def _text_px(image_bgr: NDArray[np.uint8]) -> int:
-    return max(12, round(image_bgr.shape[0] / 28))
+    return max(12, round(image_bgr.shape[0] / 24))
 
 
 def _paste(image_bgr: NDArray[np.uint8], plate: NDArray[np.uint8], x: int, y: int) -> None:

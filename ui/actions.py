@@ -1,0 +1,105 @@
+"""What an operator does to people: same, not the same, name, erase."""
+
+from __future__ import annotations
+
+from pipeline.clips import remove_all_clips
+from storage.errors import StoreError
+from storage.records import LinkRecord, TrackletRow
+from storage.store import Store
+
+MAX_LABEL = 80
+
+
+def rename(store: Store, identity_id: int, label: str, actor: str) -> str:
+    """Name a person, or take the name away with an empty text; returns what was done.
+
+    Raises:
+        StoreError: there is no such person or the name is too long.
+    """
+    name = " ".join(label.split())
+    if len(name) > MAX_LABEL:
+        raise StoreError(f"a name has at most {MAX_LABEL} letters, this one has {len(name)}")
+    store.set_label(identity_id, name or None, actor)
+    return f"Person {identity_id} is now called {name}." if name else "The name was removed."
+
+
+def same_person(store: Store, keep: int, other: int, actor: str) -> str:
+    """Say that two identities are one person, for now and for later association.
+
+    Raises:
+        StoreError: one does not exist, or they are one already.
+    """
+    kept, moved = store.tracklet_rows(identity=keep), store.tracklet_rows(identity=other)
+    store.merge_identities(keep, other, actor)
+    if kept and moved:
+        store.decide("must_link", kept[0].uuid, moved[0].uuid, actor)
+    return f"Person {other} is the same as person {keep}; {len(moved)} sightings were added."
+
+
+def confirm_sighting(store: Store, identity_id: int, uuid: str, actor: str) -> str:
+    """Say that a sighting is rightly this person's; its whole track is confirmed.
+
+    Raises:
+        StoreError: the sighting is not this person's.
+    """
+    track, others = _split(store, identity_id, uuid)
+    if others:
+        store.decide("must_link", uuid, others[0].uuid, actor)
+    store.apply_links([LinkRecord(row.uuid, "confirmed", identity_id=identity_id) for row in track])
+    return f"Confirmed: this is person {identity_id}."
+
+
+def not_this_person(store: Store, identity_id: int, uuid: str, actor: str) -> str:
+    """Say that a sighting is somebody else: its whole track becomes a new person.
+
+    Raises:
+        StoreError: the sighting is not this person's, or nothing else would be left.
+    """
+    track, others = _split(store, identity_id, uuid)
+    if not others:
+        raise StoreError(
+            f"this is the only track of person {identity_id}; there is nobody to keep it apart from"
+        )
+    for row in others:
+        store.decide("cannot_link", uuid, row.uuid, actor)
+    created = store.apply_links(
+        [LinkRecord(row.uuid, "confirmed", identity_key="other") for row in track]
+    )
+    return f"Taken apart: the sighting is now person {created['other']}."
+
+
+def _split(
+    store: Store, identity_id: int, uuid: str
+) -> tuple[list[TrackletRow], list[TrackletRow]]:
+    """Return the sighting's track, and the person's other sightings."""
+    rows = store.tracklet_rows(identity=identity_id)
+    chosen = next((row for row in rows if row.uuid == uuid), None)
+    if chosen is None:
+        raise StoreError(f"choose one of the sightings of person {identity_id} first")
+    track = [row for row in rows if row.track_uuid == chosen.track_uuid]
+    return track, [row for row in rows if row.track_uuid != chosen.track_uuid]
+
+
+def erase(store: Store, identity_id: int, confirmation: str, actor: str) -> str:
+    """Remove a person from the archive and return the report.
+
+    Args:
+        store: the archive.
+        identity_id: the person.
+        confirmation: the number again, as typed by the operator.
+        actor: for the audit log.
+
+    Raises:
+        StoreError: the number differs, or the person does not exist.
+    """
+    if confirmation.strip() != str(identity_id):
+        raise StoreError(f"type {identity_id} into the field to erase person {identity_id}")
+    report = store.erase_identity(identity_id, actor)
+    clips = remove_all_clips(store)
+    left = "" if report.cleared else " The database still has to clear its files."
+    return (
+        f"Person {identity_id} was erased: {report.tracklets} sightings, "
+        f"{report.exemplars} vectors, {report.crops} pictures, {report.links} links and "
+        f"{report.decisions} decisions; {clips} kept clips were removed. "
+        f"The recordings themselves are not changed.{left}"
+    )
