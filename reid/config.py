@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reid.errors import ReidError
+
+Side = Annotated[int, Field(ge=32, le=1024)]
+"""Pixels of one side of a picture; the trunk needs 32."""
+PictureSize = tuple[Side, Side]
+"""Height and width."""
 
 
 class _Section(BaseModel):
@@ -24,45 +29,45 @@ class ModelConfig(_Section):
     """
 
     backbone: Literal["osnet"] = "osnet"
-    width: float = Field(0.25, gt=0, le=4)
+    width: float = Field(default=0.25, gt=0, le=4)
     instance_norm: bool = True
-    global_dim: int = Field(512, ge=8, le=4096)
-    part_count: int = Field(8, ge=1, le=16)
-    part_dim: int = Field(64, ge=4, le=512)
+    global_dim: int = Field(default=512, ge=8, le=4096)
+    part_count: int = Field(default=8, ge=1, le=16)
+    part_dim: int = Field(default=64, ge=4, le=512)
 
 
 class PhaseConfig(_Section):
     """Steps at one resolution; small pictures first make from-scratch training cheap."""
 
     steps: int = Field(ge=1)
-    size_hw: tuple[int, int]
+    size_hw: PictureSize
 
 
 class LossConfig(_Section):
     """Weights of the loss terms; 0 switches a term off. `margin` is TriHard's."""
 
-    identity: float = Field(1.0, ge=0)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    trihard: float = Field(1.0, ge=0)
-    aligned: float = Field(1.0, ge=0)
-    margin: float = Field(0.3, ge=0)
-    distil_feature: float = Field(0.0, ge=0)
-    distil_similarity: float = Field(0.0, ge=0)
-    distil_parts: float = Field(0.0, ge=0)
+    identity: float = Field(default=1.0, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    trihard: float = Field(default=1.0, ge=0)
+    aligned: float = Field(default=1.0, ge=0)
+    margin: float = Field(default=0.3, ge=0)
+    distil_feature: float = Field(default=0.0, ge=0)
+    distil_similarity: float = Field(default=0.0, ge=0)
+    distil_parts: float = Field(default=0.0, ge=0)
 
 
 class TrainConfig(_Section):
     """The schedule. `ema` is the decay per step of the averaged weights that are evaluated."""
 
-    phases: tuple[PhaseConfig, ...]
-    identities_per_batch: int = Field(16, ge=2)
-    images_per_identity: int = Field(4, ge=2)
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup_steps: int = Field(300, ge=0)
-    ema: float = Field(0.998, ge=0, lt=1)
+    phases: tuple[PhaseConfig, ...] = Field(min_length=1)
+    identities_per_batch: int = Field(default=16, ge=2)
+    images_per_identity: int = Field(default=4, ge=2)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup_steps: int = Field(default=300, ge=0)
+    ema: float = Field(default=0.998, ge=0, lt=1)
     seed: int = 0
-    checkpoint_every: int = Field(250, ge=1)
+    checkpoint_every: int = Field(default=250, ge=1)
 
 
 class ReidConfig(_Section):
@@ -72,32 +77,43 @@ class ReidConfig(_Section):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     train: TrainConfig
-    input_hw: tuple[int, int] = (192, 96)
+    input_hw: PictureSize = (192, 96)
 
 
 def load_reid_config(path: Path, overrides: dict[str, Any] | None = None) -> ReidConfig:
     """Read a system's YAML; `overrides` maps dotted keys to values.
 
+    A number in a dotted key counts from 0 in a list: `train.phases.0.steps`.
+
     Raises:
         ReidError: missing file, not YAML, unknown key or wrong value.
     """
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReidError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ReidError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
         raise ReidError(f"{path}: a mapping of keys is expected")
     for dotted, value in (overrides or {}).items():
-        *parents, leaf = dotted.split(".")
-        node = data
-        for key in parents:
-            node = node.setdefault(key, {})
-        node[leaf] = value
+        _override(data, dotted, value)
     try:
         return ReidConfig.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ReidError(f"{path.name}: {key}: {first['msg']}") from error
+        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ReidError(f"{path.name}: {key}: {what}") from error
+
+
+def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set one dotted key of nested mappings and lists in place."""
+    *parents, leaf = dotted.split(".")
+    node: Any = data
+    try:
+        for key in parents:
+            node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
+        node[int(leaf) if isinstance(node, list) else leaf] = value
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ReidError(f"{dotted}: unknown key") from error

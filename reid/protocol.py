@@ -1,4 +1,7 @@
-"""The single-query protocol: CMC, mAP (Zheng et al., ICCV 2015) and mINP (Ye et al., TPAMI 2021)."""
+"""The single-query protocol.
+
+CMC and mAP (Zheng et al., ICCV 2015) and mINP (Ye et al., TPAMI 2021).
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,8 @@ def evaluate_ranking(
     max_rank = min(max_rank, len(gallery_identities))
     hits = np.zeros(max_rank)
     precisions, penalties = [], []
-    for row, order in enumerate(np.argsort(distances, axis=1, kind="stable")):
+    for row, line in enumerate(distances):
+        order = np.argsort(line, kind="stable")
         same = gallery_identities[order] == query_identities[row]
         junk = same & (gallery_cameras[order] == query_cameras[row])
         right = np.flatnonzero(same[~junk])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -19,7 +17,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid.build import build_model
 from reid.config import LossConfig, ReidConfig, TrainConfig
 from reid.data.augment import AugmentConfig, augment, normalise
 from reid.data.sampler import IdentitySampler
@@ -29,8 +26,16 @@ from reid.losses.distillation import cosine_distillation, similarity_distillatio
 from reid.losses.label_smoothing import label_smoothed_cross_entropy
 from reid.losses.trihard import euclidean_distances, hardest_pairs, triplet_margin
 from reid.models.aligned import AlignedReID, Features
+from reid.training_state import (
+    TrainingState,
+    restore,
+    save_checkpoint,
+    start_state,
+    update_average,
+)
 
 log = logging.getLogger(__name__)
+_LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,9 @@ class TrainingSet:
     teacher: NDArray[np.float32] | None = None
 
 
-@dataclass
-class _State:
-    model: AlignedReID
-    average: AlignedReID
-    heads: nn.ModuleDict
-    optimiser: torch.optim.Optimizer
-    generator: torch.Generator
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 def learning_rate_at(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then cosine to zero over all phases (Loshchilov & Hutter, 2017)."""
-    total = sum(phase.steps for phase in config.phases)
+    total = total_steps(config)
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     progress = (step - config.warmup_steps) / max(total - config.warmup_steps, 1)
@@ -125,40 +119,47 @@ def train(
     """Train `config` on `data`; checkpoints and `log.jsonl` go to `out`.
 
     With `resume` the newest checkpoint goes on with the same batches and the same augmentation
-    as an uninterrupted run. Returns the averaged (EMA) model in evaluation mode.
+    as an uninterrupted run. `on_step` gets each step's losses; it may raise KeyboardInterrupt
+    to stop, which is passed on after a checkpoint. Returns the averaged (EMA) model in
+    evaluation mode.
 
     Raises:
-        ReidError: a loss became NaN or infinite (the batch is saved in `out`), or too few
-            identities for a batch.
+        ReidError: a loss became NaN or infinite (the batch is saved in `out`), too few
+            identities for a batch, or a checkpoint that does not fit.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _, labels = np.unique(data.labels, return_inverse=True)
-    state = _start(config, int(labels.max()) + 1, data, device)
-    checkpoint = out / "checkpoint.pt"
-    if resume and checkpoint.exists():
-        _restore(state, torch.load(checkpoint, map_location=device, weights_only=True))
+    values, labels = np.unique(data.labels, return_inverse=True)
     sampler = IdentitySampler(
         labels,
         config.train.identities_per_batch,
         config.train.images_per_identity,
         config.train.seed,
     )
-    total = sum(phase.steps for phase in config.train.phases)
-    clock = time.monotonic()
-    while state.step < total:
-        rows = sampler.batch(state.step)
-        record = _step(state, config, data, labels, rows, out, device)
-        if state.step % 50 == 0 or state.step == total:
-            record |= {"images_per_s": 50 * len(rows) / (time.monotonic() - clock)}
-            clock = time.monotonic()
-            with (out / "log.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
-            log.info("%s", record)
+    teacher_dim = None if data.teacher is None else data.teacher.shape[1]
+    state = start_state(config, len(values), teacher_dim, device)
+    checkpoint = out / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        restore(state, checkpoint, device)
+    trainer = _Trainer(config, data, labels, out, device, state)
+    while state.step < total_steps(config.train):
+        record = trainer.step(sampler.batch(state.step))
+        last = state.step == total_steps(config.train)
+        if state.step % _LOG_EVERY == 0 or last:
+            trainer.write_log(record)
+        if state.step % config.train.checkpoint_every == 0 or last:
+            save_checkpoint(state, checkpoint)
         if on_step is not None:
-            on_step(record)
-        if state.step % config.train.checkpoint_every == 0 or state.step == total:
-            _save(state, checkpoint)
+            try:
+                on_step(record)
+            except KeyboardInterrupt:
+                save_checkpoint(state, checkpoint)
+                raise
     return state.average.eval()
+
+
+def total_steps(config: TrainConfig) -> int:
+    """Steps of all phases together."""
+    return sum(phase.steps for phase in config.phases)
 
 
 def _size_at(step: int, config: TrainConfig) -> tuple[int, int]:
@@ -169,99 +170,78 @@ def _size_at(step: int, config: TrainConfig) -> tuple[int, int]:
     return config.phases[-1].size_hw
 
 
-def _start(config: ReidConfig, identities: int, data: TrainingSet, device: str) -> _State:
-    torch.manual_seed(config.train.seed)
-    model = build_model(config.model, identities).to(device, memory_format=torch.channels_last)
-    heads = nn.ModuleDict()
-    if data.teacher is not None:
-        size = data.teacher.shape[1]
-        heads["global"] = nn.Linear(config.model.global_dim, size)
-        heads["parts"] = nn.Linear(config.model.part_count * config.model.part_dim, size)
-        heads.to(device)
-    decay = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": decay + list(heads.parameters()), "weight_decay": config.train.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.train.learning_rate)
-    generator = torch.Generator(device=device).manual_seed(config.train.seed)
-    return _State(model, copy.deepcopy(model).eval(), heads, optimiser, generator)
+class _Trainer:
+    """Single steps of one run."""
 
+    def __init__(
+        self,
+        config: ReidConfig,
+        data: TrainingSet,
+        labels: NDArray[np.int64],
+        out: Path,
+        device: str,
+        state: TrainingState,
+    ) -> None:
+        self.config, self.data, self.labels = config, data, labels
+        self.out, self.device, self.state = out, device, state
+        self._clock, self._seen = time.monotonic(), 0
 
-def _step(
-    state: _State,
-    config: ReidConfig,
-    data: TrainingSet,
-    labels: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    out: Path,
-    device: str,
-) -> dict[str, float]:
-    rate = learning_rate_at(state.step, config.train)
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    images = torch.from_numpy(data.images[rows]).to(device).permute(0, 3, 1, 2).float() / 255
-    size = _size_at(state.step, config.train)
-    if tuple(images.shape[2:]) != size:
-        images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
-    images = normalise(augment(images, AugmentConfig(), state.generator))
-    target = torch.from_numpy(labels[rows]).to(device)
-    teacher = None
-    if data.teacher is not None:
-        teacher = torch.from_numpy(data.teacher[rows].astype(np.float32)).to(device)
-    state.model.train()
-    with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
-        features = state.model.features(images.to(memory_format=torch.channels_last))
-    terms = batch_losses(features, target, config.loss, state.heads, teacher)
-    loss = torch.stack(list(terms.values())).sum()
-    if not torch.isfinite(loss):
-        np.savez_compressed(out / "nan_batch.npz", rows=rows, images=data.images[rows])
-        raise ReidError(f"step {state.step}: loss is {loss.item()}; batch in {out}/nan_batch.npz")
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
-    state.optimiser.step()
-    _average(state.average, state.model, min(config.train.ema, (1 + state.step) / (10 + state.step)))
-    state.step += 1
-    return {"step": state.step, "lr": rate, "loss": loss.item()} | {
-        name: term.item() for name, term in terms.items()
-    }
+    def step(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """One optimiser step on the images of `rows`; returns step, lr and losses."""
+        state, config = self.state, self.config.train
+        rate = learning_rate_at(state.step, config)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        images = self._pictures(rows)
+        state.model.train()
+        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+            features = state.model.features(images.to(memory_format=torch.channels_last))
+        target = torch.from_numpy(self.labels[rows]).to(self.device)
+        terms = batch_losses(
+            features, target, self.config.loss, state.heads, self._teacher_features(rows)
+        )
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            self._refuse(loss.item(), rows)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
+        state.optimiser.step()
+        decay = min(config.ema, (1 + state.step) / (10 + state.step))
+        update_average(state.average, state.model, decay)
+        state.step += 1
+        self._seen += len(rows)
+        return {"step": state.step, "lr": rate, "loss": loss.item()} | {
+            name: term.item() for name, term in terms.items()
+        }
 
+    def write_log(self, record: dict[str, float]) -> None:
+        """Append `record` and the images per second since the last line to log.jsonl."""
+        now = time.monotonic()
+        line = record | {"images_per_s": self._seen / max(now - self._clock, 1e-9)}
+        self._clock, self._seen = now, 0
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        log.info("%s", line)
 
-@torch.no_grad()
-def _average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    live = model.state_dict()
-    for name, value in average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(live[name].to(value.dtype), 1 - decay)
-        else:
-            value.copy_(live[name])
+    def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
+        """(B, 3, H, W) normalised, augmented images at the size of the present phase."""
+        images = torch.from_numpy(self.data.images[rows]).to(self.device)
+        images = images.permute(0, 3, 1, 2).float() / 255
+        size = _size_at(self.state.step, self.config.train)
+        if tuple(images.shape[2:]) != size:
+            images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+        return normalise(augment(images, AugmentConfig(), self.state.generator))
 
+    def _teacher_features(self, rows: NDArray[np.int64]) -> Tensor | None:
+        if self.data.teacher is None:
+            return None
+        return torch.from_numpy(self.data.teacher[rows].astype(np.float32)).to(self.device)
 
-def _save(state: _State, path: Path) -> None:
-    content: dict[str, Any] = {
-        "model": state.model.state_dict(),
-        "average": state.average.state_dict(),
-        "heads": state.heads.state_dict(),
-        "optimiser": state.optimiser.state_dict(),
-        "generator": state.generator.get_state(),
-        "step": state.step,
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(content, temporary)
-    os.replace(temporary, path)
-
-
-def _restore(state: _State, content: dict[str, Any]) -> None:
-    try:
-        state.model.load_state_dict(content["model"])
-        state.average.load_state_dict(content["average"])
-        state.heads.load_state_dict(content["heads"])
-    except RuntimeError as error:
+    def _refuse(self, loss: float, rows: NDArray[np.int64]) -> NoReturn:
+        path = self.out / "nan_batch.npz"
+        np.savez_compressed(path, rows=rows, images=self.data.images[rows])
         raise ReidError(
-            f"the checkpoint is of another architecture: {str(error).splitlines()[0]}"
-        ) from error
-    state.optimiser.load_state_dict(content["optimiser"])
-    state.generator.set_state(content["generator"].cpu())
-    state.step = int(content["step"])
+            f"step {self.state.step}: loss is {loss}; the batch is saved in {path}. "
+            "Lower train.learning_rate, or look for a broken image in the batch"
+        )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from reid.backbones.base import Backbone
+
 
 class ConvBnRelu(nn.Sequential):
     """Convolution without bias, batch (or instance) normalisation, ReLU."""
@@ -93,7 +95,7 @@ class OSBlock(nn.Module):
         return torch.relu(self.norm(self.expand(mixed) + self.shortcut(x)))
 
 
-class OSNet(nn.Module):
+class OSNet(Backbone):
     """The OSNet trunk without its classifier.
 
     Args:

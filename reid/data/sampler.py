@@ -48,8 +48,7 @@ class IdentitySampler:
         rng = np.random.default_rng([self._seed, 1, step])
         chosen = order[place * self._p : (place + 1) * self._p]
         picks = [
-            rng.choice(self._rows[i], self._k, replace=len(self._rows[i]) < self._k)
-            for i in chosen
+            rng.choice(self._rows[i], self._k, replace=len(self._rows[i]) < self._k) for i in chosen
         ]
         return np.concatenate(picks)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from reid.backbones.base import Backbone
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class AlignedReID(nn.Module):
     The part branch is horizontal max pooling of each of P stripes and a 1x1 convolution.
 
     Args:
-        backbone: module with `out_channels`, (B, 3, H, W) -> (B, C, h, w), h divisible by parts.
+        backbone: module with `out_channels`, (B, 3, H, W) -> (B, C, h, w).
         global_dim: D. part_count: P. part_dim: d.
         identities: size of the classifier; 0 builds none (inference).
     """
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         *,
         global_dim: int = 512,
         part_count: int = 8,
@@ -47,7 +48,7 @@ class AlignedReID(nn.Module):
         identities: int = 0,
     ) -> None:
         super().__init__()
-        channels = int(backbone.out_channels)
+        channels = backbone.out_channels
         self.backbone = backbone
         self.part_count = part_count
         self.embed = nn.Sequential(
@@ -77,6 +78,8 @@ class AlignedReID(nn.Module):
 
 
 def _stripe_max(maps: Tensor, parts: int) -> Tensor:
-    """(B, C, h, w) -> (B, C, P): largest value in each of P horizontal stripes."""
-    batch, channels, height, width = maps.shape
-    return maps.reshape(batch, channels, parts, (height // parts) * width).amax(3)
+    """(B, C, h, w) -> (B, C, P): largest value in each of P horizontal stripes.
+
+    Stripes overlap by a row where P does not divide h.
+    """
+    return F.adaptive_max_pool2d(maps, (parts, 1)).flatten(2)

@@ -1,0 +1,131 @@
+"""Run an embedder: OpenVINO on a CPU, torch on a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reid.data.augment import MEAN, STD
+from reid.embeddings import Embeddings
+from reid.weights_file import load_weights
+
+Runtime = Literal["auto", "openvino", "torch"]
+_MIN_ASPECT = 1.5
+_BATCH = 8
+
+
+def whole_body(crop_bgr: NDArray[np.uint8], part_count: int) -> tuple[NDArray[np.uint8], int]:
+    """Undo truncation: a crop that is less than 1.5 times as high as wide misses its legs.
+
+    It is padded at the bottom to that aspect, so that the parts that are there keep their
+    height. Returns the padded crop and how many of the `part_count` stripes are in the picture.
+    """
+    height, width = crop_bgr.shape[:2]
+    full = round(width * _MIN_ASPECT)
+    if height >= full:
+        return crop_bgr, part_count
+    mean_bgr = [round(255 * channel) for channel in reversed(MEAN)]
+    padded = cv2.copyMakeBorder(
+        crop_bgr, 0, full - height, 0, 0, cv2.BORDER_CONSTANT, value=mean_bgr
+    )
+    return padded.astype(np.uint8, copy=False), max(1, round(part_count * height / full))
+
+
+class Embedder:
+    """A ReID network ready for crops.
+
+    Args:
+        weights: safetensors file of this project.
+        runtime: "auto" takes torch on a GPU when there is one, OpenVINO on the CPU otherwise.
+        threads: CPU threads; 0 lets the runtime choose.
+
+    Raises:
+        ReidError: the weight file is missing or wrong.
+    """
+
+    def __init__(self, weights: Path, *, runtime: Runtime = "auto", threads: int = 0) -> None:
+        model, self.input_hw, self.fingerprint = load_weights(weights)
+        self.part_count = model.part_count
+        if runtime == "auto":
+            runtime = "torch" if torch.cuda.is_available() else "openvino"
+        self.runtime = runtime
+        self._run = (
+            _OpenVinoRunner(model, self.input_hw, threads)
+            if runtime == "openvino"
+            else _TorchRunner(model)
+        )
+
+    def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
+        """Embed N crops, each (h, w, 3) uint8 BGR of any size above zero."""
+        height, width = self.input_hw
+        images = np.empty((len(crops_bgr), 3, height, width), np.float32)
+        visibility = np.zeros((len(crops_bgr), self.part_count), np.float32)
+        mean, std = (np.array(v, np.float32)[:, None, None] * 255 for v in (MEAN, STD))
+        for row, crop in enumerate(crops_bgr):
+            body, visible = whole_body(crop, self.part_count)
+            resized = cv2.resize(body, (width, height), interpolation=cv2.INTER_LINEAR)
+            images[row] = (resized[:, :, ::-1].transpose(2, 0, 1) - mean) / std
+            visibility[row, :visible] = 1
+        global_features, parts = self._run(images)
+        return Embeddings(global_features, parts, visibility, self.fingerprint)
+
+
+class _TorchRunner:
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = model.to(self._device)
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        chunks = torch.from_numpy(images).to(self._device).split(256)
+        pairs = [self._model(chunk) for chunk in chunks] or [self._model_empty(images)]
+        return (
+            torch.cat([g for g, _ in pairs]).float().cpu().numpy(),
+            torch.cat([p for _, p in pairs]).float().cpu().numpy(),
+        )
+
+    def _model_empty(self, images: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
+        example = torch.zeros(1, *images.shape[1:], device=self._device)
+        features, parts = self._model(example)
+        return features[:0], parts[:0]
+
+
+class _OpenVinoRunner:
+    """Fixed batches of 1 and 8: the sizes that are compiled are the fastest."""
+
+    def __init__(self, model: torch.nn.Module, input_hw: tuple[int, int], threads: int) -> None:
+        import openvino as ov
+
+        core = ov.Core()
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        self._compiled = {}
+        converted = ov.convert_model(model, example_input=torch.zeros(2, 3, *input_hw))
+        for batch in (1, _BATCH):
+            sized = converted.clone()
+            sized.reshape([batch, 3, *input_hw])
+            self._compiled[batch] = core.compile_model(sized, "CPU", options)
+        self._shapes = [tuple(o.shape)[1:] for o in self._compiled[1].outputs]
+
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        outputs = [np.empty((len(images), *shape), np.float32) for shape in self._shapes]
+        start = 0
+        while start < len(images):
+            batch = _BATCH if len(images) - start >= _BATCH // 2 else 1
+            chunk = images[start : start + batch]
+            count = len(chunk)
+            if count < batch:
+                padded = np.zeros((batch, *images.shape[1:]), np.float32)
+                padded[:count] = chunk
+                chunk = padded
+            result = self._compiled[batch](chunk)
+            for k, output in enumerate(outputs):
+                output[start : start + count] = result[k][:count]
+            start += count
+        return outputs[0], outputs[1]

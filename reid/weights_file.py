@@ -1,0 +1,76 @@
+"""Weight files: fp16 safetensors that carry their own configuration, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from reid.build import build_model
+from reid.config import ModelConfig
+from reid.errors import ReidError
+from reid.models.aligned import AlignedReID
+
+PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_osnet_x0_25.safetensors"
+
+
+def save_weights(
+    model: AlignedReID, config: ModelConfig, input_hw: tuple[int, int], path: Path
+) -> None:
+    """Write the network without its classifier as fp16; replaces `path` in one step."""
+    tensors = {
+        name: value.half().contiguous() if value.dtype.is_floating_point else value.contiguous()
+        for name, value in model.state_dict().items()
+        if not name.startswith("classifier.")
+    }
+    metadata = {"model": config.model_dump_json(), "input_hw": json.dumps(input_hw)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load_weights(path: Path) -> tuple[AlignedReID, tuple[int, int], str]:
+    """Read a weight file: the network in evaluation mode, its (height, width), its fingerprint.
+
+    The fingerprint hashes names, shapes and values of all tensors, the input size, the number
+    of parts and the preprocessing; it does not depend on the runtime.
+
+    Raises:
+        ReidError: missing file, not safetensors, or not a file of this project.
+    """
+    if not path.is_file():
+        raise ReidError(f"{path}: no such weight file")
+    digest = hashlib.sha256(PREPROCESSING.encode())
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        config = ModelConfig.model_validate_json(metadata["model"])
+        height, width = (int(side) for side in json.loads(metadata["input_hw"]))
+    except (SafetensorError, OSError) as error:
+        raise ReidError(f"{path}: not a safetensors file: {error}") from error
+    except (KeyError, TypeError, ValidationError, ValueError) as error:
+        raise ReidError(f"{path}: not a Crosswalk ReID weight file ({error})") from error
+    digest.update(f"{height}x{width}/{config.part_count}".encode())
+    for name, value in state.items():
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.numpy().tobytes())
+    model = build_model(config)
+    try:
+        model.load_state_dict({k: _widen(v) for k, v in state.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ReidError(f"{path}: the tensors are of another architecture: {reason}") from error
+    return model.eval(), (height, width), digest.hexdigest()[:16]
+
+
+def _widen(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.dtype.is_floating_point else value
