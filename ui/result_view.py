@@ -87,7 +87,7 @@ def _card(hit: Hit, cameras: Cameras, media: Path) -> str:
         f'<div class="cw-meter" title="score {hit.score:.3f}"><i style="width:{share}"></i>'
         f"<b>{hit.score:.2f}</b></div>"
         f'<details class="cw-why"><summary>body {why.global_similarity:.2f} · '
-        f"part distance {parts}</summary>{esc(why.sentence())}</details>"
+        f"parts {parts}</summary>{esc(why.sentence())}</details>"
         f"{button('more', hit.tracklet_uuid, 'More like this')}</div></article>"
     )
 

@@ -132,4 +132,4 @@ def zone_hint(context: Context, cameras: Sequence[str]) -> str:
     zone = zone_of(context.cameras().values(), cameras)
     if zone is None:
         return "Times are local to the cameras. Choose cameras of one time zone to use a range."
-    return f"Times are local to the cameras ({zone}), for example 2026-01-05 09:00."
+    return f"Local time of the cameras ({zone}), e.g. 2026-01-05 09:00."

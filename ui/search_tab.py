@@ -33,22 +33,16 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
                 end = gr.Textbox(label="To", min_width=110, elem_id="cw-to")
             hint = gr.Markdown(elem_classes="cw-hint")
             again = gr.Button("Search", variant="primary", elem_id="cw-again")
-            with gr.Row(elem_classes="cw-by-number"):
-                number = gr.Textbox(
-                    label="Or by person number", placeholder="12", min_width=120, elem_id="cw-id"
-                )
+            number = gr.Textbox(label="Or by person number", placeholder="12", elem_id="cw-id")
         with gr.Column(scale=1, min_width=420):
             results = gr.HTML(empty(_START), js_on_load=CLICKS, elem_id="cw-results")
         with gr.Column(scale=0, min_width=344, elem_classes="cw-side"):
             player = gr.HTML(empty(_PLAYER), elem_id="cw-player")
     handlers = _Handlers(context)
     filters = [cameras, start, end]
-    upload.upload(
-        handlers.uploaded, [upload, *filters], [session, picture, results, player, upload], **_QUIET
-    )
-    picture.click(
-        handlers.chosen, [session, *filters], [session, picture, results, player], **_QUIET
-    )
+    asked = [session, picture, results, player]
+    upload.upload(handlers.uploaded, [upload, *filters], [*asked, upload], **_QUIET)
+    picture.click(handlers.chosen, [session, *filters], asked, **_QUIET)
     results.click(handlers.clicked, [session, *filters], [session, results, player], **_QUIET)
     again.click(handlers.again, [session, number, *filters], [session, results], **_QUIET)
     for box in (start, end):
