@@ -1,0 +1,203 @@
+"""Commands on an archive that is there already; `main.py` adds them to its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import cli_lists
+from pipeline.cli_options import (
+    LOOK,
+    MAIN,
+    PEOPLE,
+    TOOLS,
+    DbUrl,
+    Json,
+    MediaDir,
+    RunName,
+    StoreDir,
+    Yes,
+    finish,
+)
+from pipeline.cli_output import Result
+from pipeline.cli_session import DEFAULT_STORE, session
+
+if TYPE_CHECKING:
+    from storage.store import Store
+
+app = typer.Typer()
+
+
+def _listing(what: Callable[[Store], Result]) -> None:
+    """Add a command that shows one list."""
+
+    def command(
+        store: StoreDir = DEFAULT_STORE,
+        db: DbUrl = None,
+        media: MediaDir = None,
+        as_json: Json = False,
+    ) -> None:
+        with session(store, db, media, as_json) as current:
+            finish(current, what(current.store()))
+
+    text = (what.__doc__ or "").strip()
+    app.command(what.__name__, help=text, rich_help_panel=LOOK)(command)
+
+
+for _what in (cli_lists.identities, cli_lists.cameras, cli_lists.runs):
+    _listing(_what)
+
+
+@app.command(rich_help_panel=MAIN)
+def associate(
+    sources: Annotated[
+        Path | None,
+        typer.Option("--sources", metavar="YAML", help="Settings; default: the newest run's."),
+    ] = None,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Decide again who is who, over the whole archive; an operator's decisions stay."""
+    from pipeline import cli_archive
+    from pipeline.config import load_config
+
+    with session(store, db, media, as_json) as current:
+        config = load_config(sources) if sources else None
+        finish(current, cli_archive.associate(current.store(), config))
+
+
+@app.command(rich_help_panel=MAIN)
+def evaluate(
+    gt: Annotated[
+        Path,
+        typer.Option("--gt", metavar="DIR", help="CAMERA.txt (MOTChallenge), ignore_CAMERA.txt."),
+    ],
+    run_name: RunName = None,
+    max_frame: Annotated[
+        int | None,
+        typer.Option(
+            "--max-frame",
+            metavar="N",
+            min=1,
+            help="Last frame that counts; default: last labelled.",
+        ),
+    ] = None,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run against labelled cameras: IDF1, MOTA, HOTA, and IDF1 across cameras."""
+    from pipeline import cli_archive
+
+    with session(store, db, media, as_json) as current:
+        finish(current, cli_archive.evaluate(current.store(), gt, run_name, max_frame))
+
+
+@app.command(rich_help_panel=MAIN)
+def export(
+    mot: Annotated[
+        Path, typer.Option("--mot", metavar="DIR", help="Folder for one CAMERA.txt per camera.")
+    ],
+    run_name: RunName = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace files that are there.")
+    ] = False,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write MOTChallenge files, one identity space over all cameras."""
+    from pipeline import cli_archive
+
+    with session(store, db, media, as_json) as current:
+        finish(current, cli_archive.export(current.store(), mot, run_name, overwrite))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def erase(
+    identity: Annotated[int, typer.Option("--identity", metavar="N", help="The person.")],
+    yes: Yes = False,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a person: rows, vectors, pictures and clips; says what was removed."""
+    from pipeline import cli_erase
+
+    with session(store, db, media, as_json) as current:
+        finish(current, cli_erase.erase(current.store(), identity, yes=yes))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def retention(
+    days: Annotated[
+        float, typer.Option("--days", metavar="N", help="Remove who was last seen earlier.")
+    ],
+    yes: Yes = False,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove everything older than so many days."""
+    from pipeline import cli_erase
+
+    with session(store, db, media, as_json) as current:
+        finish(current, cli_erase.retain(current.store(), days, yes=yes))
+
+
+@app.command(rich_help_panel=PEOPLE)
+def audit(
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Most lines to show.")
+    ] = 50,
+    store: StoreDir = DEFAULT_STORE,
+    db: DbUrl = None,
+    media: MediaDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show who searched, exported, decided and erased what, newest first."""
+    with session(store, db, media, as_json) as current:
+        finish(current, cli_lists.audit(current.store(), limit))
+
+
+@app.command("demo-gt", rich_help_panel=TOOLS)
+def demo_gt(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files.")],
+    as_json: Json = False,
+) -> None:
+    """Write the ground truth of the built-in demo, for `evaluate --gt DIR`."""
+    from pipeline import cli_tools
+
+    with session(DEFAULT_STORE, None, None, as_json) as current:
+        finish(current, cli_tools.demo_ground_truth(directory))
+
+
+@app.command(rich_help_panel=TOOLS)
+def keys(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the pair.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the machine.")] = "crosswalk",
+    as_json: Json = False,
+) -> None:
+    """Make a pair of CURVE keys for workers on other machines."""
+    from pipeline import cli_tools
+
+    with session(DEFAULT_STORE, None, None, as_json) as current:
+        finish(current, cli_tools.make_keys(directory, name))
+
+
+@app.command(rich_help_panel=TOOLS)
+def version(as_json: Json = False) -> None:
+    """Show the versions of the program and of what it stands on."""
+    from pipeline import cli_tools
+
+    with session(DEFAULT_STORE, None, None, as_json) as current:
+        finish(current, cli_tools.versions())
