@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.errors import ReidError
+
 
 @dataclass(frozen=True)
 class RankingScores:
@@ -47,7 +49,7 @@ def evaluate_ranking(
     gallery does not count.
 
     Raises:
-        ValueError: no query has a right answer, or the shapes do not fit.
+        ReidError: no query has a right answer. ValueError: the shapes do not fit.
     """
     if distances.shape != (len(query_identities), len(gallery_identities)):
         raise ValueError(f"distances {distances.shape} do not fit the labels")
@@ -67,7 +69,7 @@ def evaluate_ranking(
         precisions.append(float(np.mean(found / (right + 1))))
         penalties.append(len(right) / (right[-1] + 1))
     if not precisions:
-        raise ValueError("no query has a right answer in the gallery")
+        raise ReidError("no query has a right answer in the gallery")
     count = len(precisions)
     return RankingScores(
         100 * hits / count, 100 * float(np.mean(precisions)), 100 * float(np.mean(penalties)), count

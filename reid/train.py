@@ -127,6 +127,7 @@ def train(
         ReidError: a loss became NaN or infinite (the batch is saved in `out`), too few
             identities for a batch, or a checkpoint that does not fit.
     """
+    _check_terms(config.loss, data.teacher is not None)
     out.mkdir(parents=True, exist_ok=True)
     values, labels = np.unique(data.labels, return_inverse=True)
     sampler = IdentitySampler(
@@ -155,6 +156,14 @@ def train(
                 save_checkpoint(state, checkpoint)
                 raise
     return state.average.eval()
+
+
+def _check_terms(config: LossConfig, taught: bool) -> None:
+    """Refuse a configuration that has nothing to learn from."""
+    own = config.identity + config.trihard + config.aligned
+    borrowed = config.distil_feature + config.distil_similarity + config.distil_parts
+    if own == 0 and not (taught and borrowed):
+        raise ReidError("loss: every term has weight 0, or its teacher is missing")
 
 
 def total_steps(config: TrainConfig) -> int:

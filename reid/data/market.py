@@ -68,6 +68,21 @@ def _find(root: Path, name: str) -> Path:
     raise ReidError(f"{root}: no folder {name} (Market-1501 layout expected)")
 
 
+def read_image_bgr(path: Path) -> NDArray[np.uint8]:
+    """Decode one image: (h, w, 3) uint8 BGR.
+
+    Raises:
+        ReidError: it cannot be decoded.
+    """
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ReidError(f"{path}: not a readable image")
+    return image.astype(np.uint8, copy=False)
+
+
 def read_images(paths: tuple[Path, ...], height: int, width: int) -> NDArray[np.uint8]:
     """Decode and resize images to (N, height, width, 3) uint8 RGB.
 
@@ -76,10 +91,8 @@ def read_images(paths: tuple[Path, ...], height: int, width: int) -> NDArray[np.
     """
     out = np.empty((len(paths), height, width, 3), np.uint8)
     for row, path in enumerate(paths):
-        image = cv2.imread(str(path))
-        if image is None:
-            raise ReidError(f"{path}: not a readable image")
+        image = read_image_bgr(path)
         if image.shape[:2] != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            image = cv2.resize(image, (width, height)).astype(np.uint8, copy=False)
         out[row] = image[:, :, ::-1]
     return out

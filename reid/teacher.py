@@ -1,0 +1,131 @@
+"""Features of a stronger ReID model (OpenVINO or ONNX) for distillation.
+
+The teacher sees BGR pictures in 0..255 without normalisation, as Intel's
+person-reidentification-retail models do. Its feature of an image is the mean of image and
+mirror image, L2-normalised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid.data.market import read_images
+from reid.errors import ReidError
+
+_BATCH = 16
+OnDone = Callable[[int], None]
+
+
+class Teacher:
+    """A model file that is ready to embed.
+
+    Args:
+        path: `.xml` (OpenVINO, the `.bin` beside it) or `.onnx`; one picture input of fixed
+            height and width in NCHW order.
+        threads: CPU threads; 0 lets the runtime choose.
+
+    Raises:
+        ReidError: the file cannot be read or has no such input.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        import openvino as ov
+
+        if path.suffix not in (".xml", ".onnx"):
+            raise ReidError(f"{path}: a teacher is an OpenVINO .xml or an .onnx file")
+        if not path.is_file():
+            raise ReidError(f"{path}: no such teacher file")
+        core = ov.Core()
+        try:
+            model = core.read_model(path)
+            shape = list(model.inputs[0].partial_shape)
+            if len(model.inputs) != 1 or len(shape) != 4 or shape[2].is_dynamic:
+                raise ReidError(f"{path}: the model has no single picture input of fixed size")
+            self.size_hw = (shape[2].get_length(), shape[3].get_length())
+            model.reshape([_BATCH, 3, *self.size_hw])
+            options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
+            self._compiled = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ReidError(f"{path}: not a usable model: {reason}") from error
+
+    def features(self, images_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, H, W, 3) uint8 RGB at `size_hw`, B <= 16 -> (B, T) float32 rows of length 1."""
+        padded = np.zeros((_BATCH, 3, *self.size_hw), np.float32)
+        padded[: len(images_rgb)] = images_rgb[..., ::-1].transpose(0, 3, 1, 2)
+        plain = self._run(padded)
+        both = (plain + self._run(np.ascontiguousarray(padded[..., ::-1])))[: len(images_rgb)]
+        length = np.linalg.norm(both, axis=1, keepdims=True)
+        return (both / np.maximum(length, 1e-12)).astype(np.float32)
+
+    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array(self._compiled(images)[0], np.float32).reshape(_BATCH, -1)
+
+
+def teacher_key(path: Path, names: Sequence[str]) -> str:
+    """Hash of the teacher's file (and the weights beside it) and of the image names."""
+    digest = hashlib.sha256()
+    for file in (path, path.with_suffix(".bin")):
+        if file.is_file():
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    digest.update("\n".join(names).encode())
+    return digest.hexdigest()
+
+
+def teacher_features(
+    path: Path,
+    images: Sequence[Path],
+    cache: Path,
+    *,
+    threads: int = 0,
+    on_done: OnDone | None = None,
+) -> NDArray[np.float32]:
+    """Features of `images`: (N, T); read from `cache` (.npz) if it is of these and this teacher.
+
+    `on_done` gets the number of embedded images after each batch.
+
+    Raises:
+        ReidError: an unusable teacher or an image that cannot be decoded.
+    """
+    teacher = Teacher(path, threads)
+    names = [image.name for image in images]
+    key = teacher_key(path, names)
+    cached = _read_cache(cache, key, len(names))
+    if cached is not None:
+        return cached
+    rows = []
+    for start in range(0, len(images), _BATCH):
+        chunk = tuple(images[start : start + _BATCH])
+        rows.append(teacher.features(read_images(chunk, *teacher.size_hw)))
+        if on_done is not None:
+            on_done(start + len(chunk))
+    features = np.concatenate(rows)
+    _write_cache(cache, key, names, features)
+    return features
+
+
+def _read_cache(cache: Path, key: str, count: int) -> NDArray[np.float32] | None:
+    try:
+        with np.load(cache, allow_pickle=False) as content:
+            if str(content["key"]) != key:
+                return None
+            features = content["features"].astype(np.float32)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    return features if len(features) == count else None
+
+
+def _write_cache(
+    cache: Path, key: str, names: Sequence[str], features: NDArray[np.float32]
+) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    temporary = cache.with_name(cache.stem + ".tmp.npz")
+    np.savez(temporary, key=np.array(key), names=np.array(names), features=features)
+    os.replace(temporary, cache)
