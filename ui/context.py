@@ -13,6 +13,7 @@ import gradio as gr
 
 from pipeline.clips import ClipCutter, ClipError
 from pipeline.search import PersonDetector, SearchError, SearchService
+from pipeline.search_query import sentence
 from storage.errors import StoreError
 from storage.records import CameraRow
 from storage.store import Store
@@ -74,9 +75,10 @@ def attempt(work: Callable[[], T]) -> tuple[T | None, str]:
     """
     try:
         return work(), ""
-    except (SearchError, ClipError, StoreError) as error:
-        text = str(error)
+    except (SearchError, ClipError) as error:
+        return None, str(error)
+    except StoreError as error:
+        return None, sentence(str(error))
     except Exception:
         _LOG.exception("the web page could not answer")
-        text = UNEXPECTED
-    return None, text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return None, UNEXPECTED

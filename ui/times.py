@@ -71,6 +71,9 @@ def local(time_s: float | None, zone: str | None) -> str:
 
 
 def span(start_s: float, end_s: float, zone: str | None) -> str:
-    """Return a time range; the second date is left out if it is the first."""
+    """Return a time range; the second date is left out if it is the first.
+
+    The dash does not break, so that a narrow card shows the date above the times.
+    """
     start, end = local(start_s, zone), local(end_s, zone)
-    return f"{start} – {end[11:] if start[:10] == end[:10] else end}"
+    return f"{start}\u00a0–\u2060\u00a0{end[11:] if start[:10] == end[:10] else end}"

@@ -56,7 +56,7 @@ class FixedDetector:
 def crop(colour: str, shade: int = 0) -> NDArray[np.uint8]:
     """A person of one colour with grey trousers, 64 x 32 pixels."""
     image = np.full((64, 32, 3), 90, np.uint8)
-    image[:32] = np.clip(np.array(COLOURS[colour]) + [shade, 0, 0], 0, 255)
+    image[:32] = np.clip(np.add(COLOURS[colour], (shade, 0, 0)), 0, 255)
     return image
 
 

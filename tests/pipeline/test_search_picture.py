@@ -48,7 +48,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_missing_and_huge_pictures(tmp_path: Path) -> None:
-    with pytest.raises(SearchError, match="gone.png cannot be read: No such file"):
+    with pytest.raises(SearchError, match=r"gone\.png cannot be read: No such file"):
         read_picture(tmp_path / "gone.png")
     huge = tmp_path / "huge.png"
     Image.new("1", (10_000, 9_000)).save(huge)

@@ -9,6 +9,7 @@ import pytest
 from demo_archive import T0, frame_boxes, render
 
 from pipeline.search import SearchError
+from storage.errors import StoreError
 from ui.context import UNEXPECTED, Context, actor_of, attempt
 from ui.search_session import (
     Filters,
@@ -103,7 +104,7 @@ def test_errors_become_sentences(caplog: pytest.LogCaptureFixture) -> None:
         raise ZeroDivisionError("secret detail")
 
     def refused() -> str:
-        raise SearchError("there is no such thing")
+        raise StoreError("there is no such thing")
 
     assert attempt(lambda: "fine") == ("fine", "")
     assert attempt(refused) == (None, "There is no such thing.")

@@ -71,6 +71,8 @@ def test_times_are_shown_in_the_cameras_zone() -> None:
     assert local(start, "Europe/Berlin") == "2026-01-05 09:00:00"
     assert local(start, None) == "2026-01-05 08:00:00 UTC"
     assert local(None, "UTC") == "–"
-    assert span(start, end, "Asia/Tokyo") == "2026-01-05 17:00:00 – 17:00:09"
+    assert span(start, end, "Asia/Tokyo") == "2026-01-05 17:00:00\u00a0–\u2060\u00a017:00:09"
     midnight = posix(2026, 1, 5, 23)
-    assert span(midnight - 1, midnight, "Europe/Berlin").endswith("– 2026-01-06 00:00:00")
+    assert span(midnight - 1, midnight, "Europe/Berlin").endswith(
+        "–\u2060\u00a02026-01-06 00:00:00"
+    )

@@ -52,7 +52,7 @@ def test_results_are_grouped_and_explained(context: Context) -> None:
     assert html.count("<section") == len(result.groups)
     assert "Not assigned to a person" in html
     assert "identity linked (probability 0.90" in html
-    assert "2026-01-05 09:00:00 – 09:00:04" in html
+    assert "2026-01-05 09:00:00\u00a0–\u2060\u00a009:00:04" in html
     assert "Person &lt;1&gt;" in html
     assert "Nobody" in results_view(SearchResult(), {}, context.media, "x")
 
