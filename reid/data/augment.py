@@ -23,19 +23,19 @@ class AugmentConfig:
         scale: largest zoom in or out as a fraction.
         colour: strength of brightness, contrast, saturation and per-channel gain changes.
         grey: probability of dropping the colour (a night camera).
-        blur: probability of losing resolution (shrunk to 30..80 % and back).
+        blur: probability of losing resolution (shrunk to 40..80 % and back).
         erase: probability of erasing one rectangle (Zhong et al., "Random Erasing").
         truncate: probability of cutting off 10..50 % at the bottom, filled with the mean.
     """
 
     flip: float = 0.5
     shift: float = 0.06
-    scale: float = 0.12
-    colour: float = 0.25
-    grey: float = 0.02
-    blur: float = 0.3
-    erase: float = 0.4
-    truncate: float = 0.12
+    scale: float = 0.08
+    colour: float = 0.15
+    grey: float = 0.01
+    blur: float = 0.15
+    erase: float = 0.25
+    truncate: float = 0.08
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
@@ -84,7 +84,7 @@ def _blur(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
     chosen = (_uniform(len(images), 0, 1, generator) < config.blur).nonzero().flatten()
     for group in chosen.chunk(3):
         if len(group):
-            factor = float(_uniform(1, 0.3, 0.8, generator))
+            factor = float(_uniform(1, 0.4, 0.8, generator))
             small = F.interpolate(images[group], scale_factor=factor, mode="area")
             images[group] = F.interpolate(small, size=images.shape[2:], mode="bilinear")
     return images

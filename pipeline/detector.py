@@ -1,0 +1,92 @@
+"""The detector stage: any Ultralytics model, person class only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigError
+from trackers.detections import Detections
+
+log = logging.getLogger(__name__)
+
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "yolo11n_person_int8_openvino_model"
+_NMS_IOU = 0.7
+
+
+class Detector:
+    """People in pictures, by Ultralytics; the backend follows from the file's type.
+
+    Args:
+        weights: `.pt`, an OpenVINO folder, ONNX, TensorRT ...; None means the shipped model.
+        image_size: longer side in pixels to which pictures are scaled, a multiple of 32; None
+            means the size of the weights. Larger finds smaller people and costs time with its
+            square.
+        confidence: lowest score handed on.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        *,
+        image_size: int | None = None,
+        confidence: float = 0.1,
+    ) -> None:
+        self.weights = Path(weights) if weights else DEFAULT_WEIGHTS
+        self.image_size = image_size
+        self.confidence = confidence
+        self._model: Any = None
+        self._person = 0
+
+    def load(self) -> None:
+        """Load the weights.
+
+        Raises:
+            ConfigError: the file is missing, cannot be read, or has no class "person".
+        """
+        os.environ.setdefault("YOLO_VERBOSE", "False")
+        from ultralytics import YOLO
+
+        if not self.weights.exists() and self.weights.parent != Path("."):
+            raise ConfigError(f"detector.weights: file not found: {self.weights}")
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._model = YOLO(str(self.weights), task="detect")
+                blank = np.zeros((64, 64, 3), np.uint8)
+                self._predict([blank])
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConfigError(f"detector.weights: {self.weights} cannot be used: {reason}") from error
+        names = {name: number for number, name in self._model.names.items()}
+        if "person" not in names:
+            raise ConfigError(f"detector.weights: {self.weights} has no class named person")
+        self._person = names["person"]
+
+    def detect(self, images: list[NDArray[np.uint8]]) -> list[Detections]:
+        """Find people in (H, W, 3) BGR pictures of one size; one result each, same order."""
+        if not images:
+            return []
+        if self._model is None:
+            self.load()
+        found = []
+        for result in self._predict(images):
+            boxes = result.boxes
+            keep = boxes.cls.cpu().numpy() == self._person
+            found.append(
+                Detections(boxes.xyxy.cpu().numpy()[keep], boxes.conf.cpu().numpy()[keep])
+            )
+        return found
+
+    def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
+        options: dict[str, Any] = {"imgsz": self.image_size} if self.image_size else {}
+        result: list[Any] = self._model.predict(
+            images, conf=self.confidence, iou=_NMS_IOU, verbose=False, **options
+        )
+        return result

@@ -1,0 +1,47 @@
+"""Geometry of boxes, vectorised over all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def areas(boxes_xyxy: NDArray[np.floating]) -> Array:
+    """(N, 4) -> (N,) square pixels; inside-out boxes have none."""
+    size = np.maximum(np.asarray(boxes_xyxy, np.float64)[:, 2:] - boxes_xyxy[:, :2], 0)
+    return size[:, 0] * size[:, 1]
+
+
+def intersections(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
+    """(M, 4), (N, 4) xyxy -> (M, N) common area in square pixels."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    size = np.maximum(high - low, 0)
+    return size[..., 0] * size[..., 1]
+
+
+def iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
+    """(M, 4), (N, 4) xyxy -> (M, N) intersection over union, 0 for empty boxes."""
+    common = intersections(a, b)
+    union = areas(a)[:, None] + areas(b)[None] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def covered(boxes_xyxy: NDArray[np.floating]) -> Array:
+    """(N, 4) -> (N,): the largest fraction of each box that one other box covers."""
+    if len(boxes_xyxy) < 2:
+        return np.zeros(len(boxes_xyxy))
+    common = intersections(boxes_xyxy, boxes_xyxy)
+    np.fill_diagonal(common, 0)
+    area = np.maximum(areas(boxes_xyxy), 1e-9)
+    return common.max(1) / area
+
+
+def usable(boxes_xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N, 4) -> (N,): finite and at least one pixel wide and high."""
+    b = np.asarray(boxes_xyxy, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(b).all(1) & (b[:, 2] - b[:, 0] >= 1) & (b[:, 3] - b[:, 1] >= 1)
