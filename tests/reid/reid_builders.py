@@ -1,0 +1,99 @@
+"""Small networks, data sets and configurations for the ReID tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from reid.build import build_model
+from reid.config import LossConfig, ModelConfig, PhaseConfig, ReidConfig, TrainConfig
+from reid.models.aligned import AlignedReID
+from reid.train import TrainingSet
+from reid.weights_file import save_weights
+
+TINY = ModelConfig(width=0.0625, global_dim=16, part_count=4, part_dim=8)
+TINY_HW = (64, 32)
+
+
+def tiny_config(steps: int = 12, **train: Any) -> ReidConfig:
+    """A system that trains in a few seconds at 32 x 32."""
+    settings: dict[str, Any] = {
+        "phases": (PhaseConfig(steps=steps, size_hw=(32, 32)),),
+        "identities_per_batch": 4,
+        "images_per_identity": 2,
+        "learning_rate": 5e-3,
+        "warmup_steps": 2,
+        "checkpoint_every": 100,
+    }
+    return ReidConfig(
+        name="tiny",
+        model=TINY,
+        loss=LossConfig(),
+        train=TrainConfig(**(settings | train)),
+        input_hw=TINY_HW,
+    )
+
+
+def tiny_yaml(path: Path, **train: Any) -> Path:
+    """`tiny_config` as a file."""
+    path.write_text(yaml.safe_dump(tiny_config(**train).model_dump(mode="json")))
+    return path
+
+
+def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AlignedReID:
+    """Random weights with batch statistics of random pictures, in evaluation mode."""
+    torch.manual_seed(seed)
+    model = build_model(config)
+    model.train()
+    with torch.no_grad():
+        for _ in range(20):
+            model(torch.randn(8, 3, *TINY_HW))
+    return model.eval()
+
+
+def tiny_weights(path: Path, seed: int = 0) -> Path:
+    """A weight file of `tiny_model`."""
+    save_weights(tiny_model(seed), TINY, TINY_HW, path)
+    return path
+
+
+def person(identity: int, view: int, height: int = 64, width: int = 32) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 BGR: two colours of the identity, with the noise of a view."""
+    colours = np.random.default_rng(identity).integers(30, 226, (2, 3))
+    noise = np.random.default_rng([identity, view]).normal(0, 12, (height, width, 3))
+    body = np.repeat(colours, [height // 2, height - height // 2], axis=0)[:, None]
+    return np.clip(body + noise, 0, 255).astype(np.uint8)
+
+
+def people(identities: int = 8, views: int = 4, size: tuple[int, int] = (32, 32)) -> TrainingSet:
+    """Images of `identities` people, `views` each."""
+    pairs = [(i, v) for i in range(identities) for v in range(views)]
+    images = np.stack([person(i, v, *size)[:, :, ::-1] for i, v in pairs])
+    return TrainingSet(images, np.array([10 * i for i, _ in pairs], np.int64))
+
+
+def market_folder(root: Path, identities: int = 5) -> Path:
+    """A data set in Market-1501's layout: each identity twice per camera, in two cameras."""
+    for number, folder in enumerate(("bounding_box_train", "query", "bounding_box_test")):
+        (root / folder).mkdir(parents=True)
+        for identity in range(1, identities + 1):
+            for camera in (1, 2):
+                if folder == "query" and camera == 2:
+                    continue
+                for shot in (0, 1):
+                    name = f"{identity:04}_c{camera}s1_{shot:06}_{number:02}.png"
+                    view = 100 * number + 10 * camera + shot
+                    cv2.imwrite(str(root / folder / name), person(identity, view))
+    return root
+
+
+def unit_rows(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    """Random vectors of length 1 along the last axis."""
+    values = rng.normal(size=shape)
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)

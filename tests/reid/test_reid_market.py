@@ -1,0 +1,175 @@
+"""Market-1501 folders: layout, names, junk, broken images, zip files."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from reid_builders import market_folder, person
+
+from reid.data.market import load_split, read_image_bgr, read_images
+from reid.data.source import data_folder, parse_data
+from reid.errors import ReidError
+
+
+def put(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        cv2.imwrite(str(folder / name), person(1, 1, 16, 8))
+
+
+def test_identities_and_cameras_come_from_the_names(tmp_path: Path) -> None:
+    put(
+        tmp_path / "query",
+        "0002_c1s1_000451_03.jpg",
+        "1500_c6s3_086567_01.png",
+        "0000_c3s2_000001_00.jpg",
+    )
+    crops = load_split(tmp_path, "query")
+    found = {p.name: (i, c) for p, i, c in zip(*_fields(crops), strict=True)}
+    assert found == {
+        "0002_c1s1_000451_03.jpg": (2, 1),
+        "1500_c6s3_086567_01.png": (1500, 6),
+        "0000_c3s2_000001_00.jpg": (0, 3),
+    }
+    assert crops.identities.dtype == crops.cameras.dtype == np.int64
+    assert len(crops) == 3
+
+
+def _fields(crops):  # type: ignore[no-untyped-def]
+    return crops.paths, crops.identities.tolist(), crops.cameras.tolist()
+
+
+@pytest.mark.parametrize(
+    ("split", "folder"),
+    [("train", "bounding_box_train"), ("query", "query"), ("gallery", "bounding_box_test")],
+)
+def test_splits_and_one_folder_above_them(tmp_path: Path, split: str, folder: str) -> None:
+    put(tmp_path / "Market-1501" / folder, "0007_c1s1_1.jpg")
+    assert load_split(tmp_path, split).identities.tolist() == [7]
+    assert load_split(tmp_path / "Market-1501", split).identities.tolist() == [7]
+
+
+def test_junk_is_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "query", "-1_c1s1_1.jpg", "0003_c2s1_1.jpg")
+    assert load_split(tmp_path, "query").identities.tolist() == [3]
+
+
+def test_other_files_are_ignored(tmp_path: Path) -> None:
+    put(tmp_path / "query", "0003_c2s1_1.jpg")
+    (tmp_path / "query" / "Thumbs.db").write_bytes(b"x")
+    assert len(load_split(tmp_path, "query")) == 1
+
+
+@pytest.mark.parametrize("name", ["portrait.jpg", "0002.jpg", "c1_0002.jpg", "0002_s1.jpg"])
+def test_a_bad_name_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "query", "0003_c2s1_1.jpg", name)
+    with pytest.raises(ReidError, match=f"{name}: the name"):
+        load_split(tmp_path, "query")
+
+
+@pytest.mark.parametrize("names", [(), ("-1_c1s1_1.jpg",)])
+def test_an_empty_folder(tmp_path: Path, names: tuple[str, ...]) -> None:
+    put(tmp_path / "query", *names)
+    with pytest.raises(ReidError, match="no images"):
+        load_split(tmp_path, "query")
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(ReidError, match="no folder bounding_box_train"):
+        load_split(tmp_path, "train")
+
+
+def test_images_are_rgb_and_resized(tmp_path: Path) -> None:
+    blue = np.full((10, 6, 3), (200, 20, 10), np.uint8)
+    path = tmp_path / "0001_c1.png"
+    cv2.imwrite(str(path), blue)
+    np.testing.assert_array_equal(read_image_bgr(path), blue)
+    found = read_images((path, path), 20, 12)
+    assert found.shape == (2, 20, 12, 3)
+    assert found[0, 3, 3].tolist() == [10, 20, 200]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 no picture", b"text"])
+def test_a_corrupt_image_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "0001_c1s1.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ReidError, match=r"0001_c1s1.jpg: not a readable image"):
+        read_images((path,), 8, 8)
+
+
+def test_data_option(tmp_path: Path) -> None:
+    assert parse_data(f"market1501={tmp_path}") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("folder", "NAME=FOLDER_OR_ZIP"),
+        ("market1501=", "NAME=FOLDER_OR_ZIP"),
+        ("cuhk03=x", "unknown data set 'cuhk03'; known: market1501"),
+        ("market1501=/no/such/place", "no such folder"),
+    ],
+)
+def test_bad_data_option(text: str, message: str) -> None:
+    with pytest.raises(ReidError, match=message):
+        parse_data(text)
+
+
+def test_a_folder_is_used_in_place(tmp_path: Path) -> None:
+    with data_folder(tmp_path) as root:
+        assert root == tmp_path
+
+
+def test_a_zip_is_unpacked_and_cleaned_up(tmp_path: Path) -> None:
+    folder = market_folder(tmp_path / "data")
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("M/readme.txt", "not needed")
+        for file in folder.rglob("*.png"):
+            archive.write(file, f"M/{file.relative_to(folder)}")
+    with data_folder(path) as root:
+        assert len(load_split(root, "train")) == 20
+        assert not list(root.rglob("*.txt"))
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("name", ["../0001_c1.jpg", "/etc/0001_c1.jpg", "a/../../x.jpg", "C:x.jpg"])
+def test_members_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(ReidError, match="unsafe member name"), data_folder(path):
+        pass
+
+
+def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    link = zipfile.ZipInfo("query/0001_c1.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(ReidError, match="is a link"), data_folder(path):
+        pass
+
+
+def test_not_a_zip(tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    path.write_bytes(b"PK but no more")
+    with pytest.raises(ReidError, match="not a readable zip file"), data_folder(path):
+        pass
+
+
+def test_a_damaged_zip(tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("query/0001_c1.jpg", b"a picture" * 500)
+    content = bytearray(path.read_bytes())
+    content[50:60] = b"\xff" * 10
+    path.write_bytes(content)
+    with pytest.raises(ReidError, match="not a readable zip file"), data_folder(path):
+        pass
