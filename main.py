@@ -12,6 +12,7 @@ from pipeline import cli_commands
 from pipeline.cli_options import (
     LOOK,
     MAIN,
+    TOOLS,
     Commands,
     DbUrl,
     Json,
@@ -26,6 +27,7 @@ from pipeline.cli_options import (
     pass_on,
 )
 from pipeline.cli_session import DEFAULT_STORE, session
+from reid.cli import app as reid_app
 
 app = typer.Typer(
     cls=Commands,
@@ -160,6 +162,7 @@ def search(
 
 
 app.add_typer(cli_commands.app)
+app.add_typer(reid_app, name="reid", rich_help_panel=TOOLS)
 
 
 def run() -> None:

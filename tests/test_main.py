@@ -16,10 +16,12 @@ from pipeline import cli_tools
 from pipeline.cli_errors import OPERATOR_ERRORS
 from tests.conftest import PROJECT
 
-COMMANDS = (
-    "run ui search evaluate export associate identities cameras runs erase retention audit "
-    "demo-gt keys version"
-).split()
+COMMANDS = [
+    *("run", "associate", "evaluate", "export"),
+    *("ui", "search", "identities", "cameras", "runs"),
+    *("erase", "retention", "audit"),
+    *("reid", "demo-gt", "keys", "version"),
+]
 
 
 def call(*arguments: object) -> Result:
