@@ -165,6 +165,15 @@ app.add_typer(cli_commands.app)
 app.add_typer(reid_app, name="reid", rich_help_panel=TOOLS)
 
 
+@app.command(hidden=True)
+def docs(ctx: typer.Context) -> None:
+    """Write docs/COMMANDS.md and docs/CONFIGURATION.md from the program itself."""
+    from pipeline.cli_docs import write_pages
+
+    for page in write_pages(ctx.find_root().command):
+        typer.echo(page)
+
+
 def run() -> None:
     """Entry point of the installed program."""
     app()

@@ -89,7 +89,7 @@ def exit_codes() -> Iterator[None]:
     """
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as stop:
+    except (KeyboardInterrupt, SystemExit, typer.Abort) as stop:
         if isinstance(stop, SystemExit):
             raise
         typer.echo("Interrupted.", err=True)
