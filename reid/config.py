@@ -62,6 +62,7 @@ class TrainConfig(_Section):
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     identities_per_batch: int = Field(default=16, ge=2)
     images_per_identity: int = Field(default=4, ge=2)
+    unlabelled_per_batch: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     warmup_steps: int = Field(default=300, ge=0)

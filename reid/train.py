@@ -28,6 +28,7 @@ from reid.losses.trihard import euclidean_distances, hardest_pairs, triplet_marg
 from reid.models.aligned import AlignedReID, Features
 from reid.training_state import (
     TrainingState,
+    adopt_weights,
     restore,
     save_checkpoint,
     start_state,
@@ -36,6 +37,8 @@ from reid.training_state import (
 
 log = logging.getLogger(__name__)
 _LOG_EVERY = 50
+_GENTLE = AugmentConfig(shift=0.02, scale=0.02, colour=0.0, grey=0.0, blur=0.0, erase=0.0, truncate=0.0)
+"""Unlabelled pictures must stay what the teacher saw: only mirrored and moved a little."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,16 @@ class TrainingSet:
     Attributes:
         images: (N, H, W, 3) uint8 RGB. labels: (N,) int64 identities of any numbering.
         teacher: (N, T) float features of a stronger model, or None.
+        unlabelled: (M, H, W, 3) uint8 RGB crops of anybody, anywhere, or None; they are learnt
+            from through the teacher alone ("function matching", Beyer et al., CVPR 2022).
+        unlabelled_teacher: (M, T) the teacher's features of exactly these pictures.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     teacher: NDArray[np.float32] | None = None
+    unlabelled: NDArray[np.uint8] | None = None
+    unlabelled_teacher: NDArray[np.float32] | None = None
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:
@@ -68,7 +76,11 @@ def batch_losses(
     heads: nn.ModuleDict,
     teacher: Tensor | None,
 ) -> dict[str, Tensor]:
-    """The weighted loss terms of one batch; only terms with a weight are computed."""
+    """The weighted loss terms of one batch; only terms with a weight are computed.
+
+    The first len(labels) rows of `features` are labelled; `teacher` describes all of them.
+    """
+    everything, features = features, features.first(len(labels))
     terms: dict[str, Tensor] = {}
     if config.identity and features.logits is not None:
         terms["identity"] = config.identity * label_smoothed_cross_entropy(
@@ -86,7 +98,7 @@ def batch_losses(
             features.parts, positive, negative, config.margin
         )
     if teacher is not None:
-        terms |= _distillation_terms(features, config, heads, teacher)
+        terms |= _distillation_terms(everything, config, heads, teacher)
     return terms
 
 
@@ -113,13 +125,15 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    initial: Path | None = None,
     device: str = "cpu",
     on_step: Callable[[dict[str, float]], None] | None = None,
 ) -> AlignedReID:
     """Train `config` on `data`; checkpoints and `log.jsonl` go to `out`.
 
     With `resume` the newest checkpoint goes on with the same batches and the same augmentation
-    as an uninterrupted run. `on_step` gets each step's losses; it may raise KeyboardInterrupt
+    as an uninterrupted run. `initial` is the checkpoint of an earlier run whose averaged weights
+    are the start instead of random ones. `on_step` gets each step's losses; it may raise KeyboardInterrupt
     to stop, which is passed on after a checkpoint. Returns the averaged (EMA) model in
     evaluation mode.
 
@@ -141,6 +155,8 @@ def train(
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         restore(state, checkpoint, device)
+    elif initial is not None:
+        adopt_weights(state, initial, device)
     trainer = _Trainer(config, data, labels, out, device, state)
     while state.step < total_steps(config.train):
         record = trainer.step(sampler.batch(state.step))
@@ -201,14 +217,12 @@ class _Trainer:
         rate = learning_rate_at(state.step, config)
         for group in state.optimiser.param_groups:
             group["lr"] = rate
-        images = self._pictures(rows)
+        images, teacher = self._batch(rows)
         state.model.train()
         with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
             features = state.model.features(images.to(memory_format=torch.channels_last))
         target = torch.from_numpy(self.labels[rows]).to(self.device)
-        terms = batch_losses(
-            features, target, self.config.loss, state.heads, self._teacher_features(rows)
-        )
+        terms = batch_losses(features, target, self.config.loss, state.heads, teacher)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             self._refuse(loss.item(), rows)
@@ -233,19 +247,32 @@ class _Trainer:
             file.write(json.dumps(line) + "\n")
         log.info("%s", line)
 
-    def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
-        """(B, 3, H, W) normalised, augmented images at the size of the present phase."""
-        images = torch.from_numpy(self.data.images[rows]).to(self.device)
-        images = images.permute(0, 3, 1, 2).float() / 255
-        size = _size_at(self.state.step, self.config.train)
-        if tuple(images.shape[2:]) != size:
-            images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
-        return normalise(augment(images, AugmentConfig(), self.state.generator))
+    def _batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+        """Labelled, then unlabelled pictures (B, 3, h, w) and the teacher's view of them."""
+        generator = self.state.generator
+        data = self.data
+        images = augment(self._scaled(data.images[rows]), AugmentConfig(), generator)
+        if data.teacher is None:
+            return normalise(images), None
+        teacher = data.teacher[rows]
+        count = self.config.train.unlabelled_per_batch
+        if data.unlabelled is not None and data.unlabelled_teacher is not None and count:
+            rng = np.random.default_rng([self.config.train.seed, 2, self.state.step])
+            more = rng.integers(len(data.unlabelled), size=count)
+            extra = self._scaled(data.unlabelled[more])
+            images = torch.cat([images, augment(extra, _GENTLE, generator)])
+            teacher = np.concatenate([teacher, data.unlabelled_teacher[more]])
+        features = torch.from_numpy(teacher.astype(np.float32)).to(self.device)
+        return normalise(images), features
 
-    def _teacher_features(self, rows: NDArray[np.int64]) -> Tensor | None:
-        if self.data.teacher is None:
-            return None
-        return torch.from_numpy(self.data.teacher[rows].astype(np.float32)).to(self.device)
+    def _scaled(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """(B, H, W, 3) uint8 -> (B, 3, h, w) in 0..1 at the size of the present phase."""
+        images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
+        size = _size_at(self.state.step, self.config.train)
+        if tuple(images.shape[2:]) == size:
+            return images
+        smaller = size[0] < images.shape[2]
+        return F.interpolate(images, size=size, mode="bilinear", antialias=smaller)
 
     def _refuse(self, loss: float, rows: NDArray[np.int64]) -> NoReturn:
         path = self.out / "nan_batch.npz"

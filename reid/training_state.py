@@ -128,6 +128,23 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
     state.step = int(content["step"])
 
 
+def adopt_weights(state: TrainingState, path: Path, device: str) -> None:
+    """Start from the averaged weights of another run's checkpoint, with a fresh optimiser.
+
+    Raises:
+        ReidError: the checkpoint cannot be read or is of another architecture or data set.
+    """
+    content = read_checkpoint(path, device)
+    try:
+        state.model.load_state_dict(content["average"])
+        state.average.load_state_dict(content["average"])
+        state.heads.load_state_dict(content["heads"])
+    except (RuntimeError, ValueError) as error:
+        raise ReidError(
+            f"{path}: the checkpoint is of another architecture ({_reason(error)})"
+        ) from error
+
+
 def averaged_model(path: Path, config: ReidConfig) -> AlignedReID:
     """The EMA network of a checkpoint, without its classifier, in evaluation mode.
 

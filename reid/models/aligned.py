@@ -26,6 +26,11 @@ class Features:
     parts: Tensor
     logits: Tensor | None
 
+    def first(self, count: int) -> Features:
+        """The features of the first `count` pictures."""
+        logits = None if self.logits is None else self.logits[:count]
+        return Features(self.metric[:count], self.neck[:count], self.parts[:count], logits)
+
 
 class AlignedReID(nn.Module):
     """Backbone, global branch with BNNeck (Luo et al., 2019) and a part branch.

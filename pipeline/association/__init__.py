@@ -1,0 +1,1 @@
+"""From closed tracklets to identities: evidence, constraints, clustering, stored reasons."""

@@ -1,0 +1,70 @@
+"""Tracklets as the association sees them: arrays over N tracklets instead of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.tracklets import Tracklet
+
+_FULL_LENGTH_S = 1.0
+_FULL_EXEMPLARS = 4
+
+
+@dataclass(frozen=True)
+class Ends:
+    """First and last box of one tracklet and its pace.
+
+    Attributes:
+        start_s, end_s: POSIX seconds. first_xyxy, last_xyxy: (4,) pixels.
+    """
+
+    start_s: float
+    end_s: float
+    first_xyxy: NDArray[np.float32]
+    last_xyxy: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """N tracklets with at least one exemplar each.
+
+    Attributes:
+        tracklets: the N tracklets.
+        means: (N, D) float32 of length 1, mean of each tracklet's exemplars.
+        parts: (M, P, d), visibility (M, P): all exemplars' parts; owner (M,): whose.
+        weights: (N,) in 0..1, how much a tracklet says: short ones with one picture say little.
+    """
+
+    tracklets: tuple[Tracklet, ...]
+    means: NDArray[np.float32]
+    parts: NDArray[np.float32]
+    visibility: NDArray[np.float32]
+    owner: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.tracklets)
+
+    @classmethod
+    def of(cls, tracklets: Sequence[Tracklet]) -> Nodes:
+        """Gather tracklets; each must have an exemplar."""
+        means, weights = [], []
+        for t in tracklets:
+            total = np.sum([e.global_feature for e in t.exemplars], 0)
+            means.append(total / max(float(np.linalg.norm(total)), 1e-9))
+            length = min(1.0, (t.end_s - t.start_s) / _FULL_LENGTH_S)
+            count = min(len(t.exemplars), _FULL_EXEMPLARS) / _FULL_EXEMPLARS
+            weights.append(max(0.02, count * np.sqrt(length)))
+        every = [(row, e) for row, t in enumerate(tracklets) for e in t.exemplars]
+        return cls(
+            tuple(tracklets),
+            np.asarray(means, np.float32),
+            np.asarray([e.part_features for _, e in every], np.float32),
+            np.asarray([e.part_visibility for _, e in every], np.float32),
+            np.asarray([row for row, _ in every], np.int64),
+            np.asarray(weights, np.float64),
+        )
