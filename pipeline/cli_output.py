@@ -79,7 +79,7 @@ def _print_grid(console: Console, grid: Grid) -> None:
         table.add_column(column.removeprefix(">"), justify="right" if right else "left")
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _plain(value: Any) -> Any:

@@ -49,32 +49,30 @@ def run_job(
     Raises:
         ConfigError, StoreError: see `pipeline.supervisor.run`; nothing was written then.
     """
-    from pipeline.config import ConfigError, load_config
     from pipeline.progress import make_reporter
     from pipeline.supervisor import run
 
-    if sources is None:
-        raise ConfigError("--sources: missing; name a YAML file, such as configs/demo.yaml")
-    config = load_config(sources)
-    if workers is not None:
-        config = config.model_copy(update={"workers": workers})
+    config = _checked_config(sources, workers)
     place = session.place
     if config.retention_days is not None:
         _forget_old(place, config.retention_days)
     reporter = make_reporter(quiet)
-    summary = run(
-        config,
-        place.url,
-        place.media,
-        place.folder,
-        resume=resume,
-        reporter=reporter,
-        options=options,
-    )
+    where = (place.url, place.media, place.folder)
+    summary = run(config, *where, resume=resume, reporter=reporter, options=options)
     store = session.store()
     association, took_s = _associated(store, config, summary)
     report = demo_report(store, config, summary.run_uuid) if _complete(summary) else None
-    return _result(place, sources, store, summary, association, took_s, report)
+    return _result(place, Path(sources or ""), store, summary, association, took_s, report)
+
+
+def _checked_config(sources: Path | None, workers: int | None) -> RunConfig:
+    """The configuration, with `--workers` on top."""
+    from pipeline.config import ConfigError, load_config
+
+    if sources is None:
+        raise ConfigError("--sources: missing; name a YAML file, such as configs/demo.yaml")
+    config = load_config(sources)
+    return config if workers is None else config.model_copy(update={"workers": workers})
 
 
 def _forget_old(place: Place, days: float) -> None:
@@ -153,8 +151,10 @@ def _result(
         "log": str(place.log_file),
         "next": following,
     }
+    unsure = f" ({data['association']['abstained']} tracklets without)" if association else ""
     totals = (
-        f"{summary.frames} frames, {summary.tracklets} tracklets and {identities} identities; "
+        f"{summary.frames} frames, {summary.tracklets} tracklets and {identities} identities"
+        f"{unsure}; "
         f"{summary.wall_s:.1f} s, {summary.fps:.1f} frames/s.  Run {summary.state}.\n"
         f"Database: {store.database.where}\nPictures: {place.media}"
     )

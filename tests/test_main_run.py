@@ -50,7 +50,7 @@ class TrackIsPerson:
         return self
 
     def as_dict(self) -> dict[str, int]:
-        return {"tracklets": self.tracklets}
+        return {"tracklets": self.tracklets, "abstained": 0}
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,15 @@ def test_a_run_as_json_is_one_object(tmp_path: Path) -> None:
 def test_a_run_as_tables_says_what_to_type_next(tmp_path: Path) -> None:
     done = call("run", "--sources", cameras(tmp_path), "--store", tmp_path / "s", "--quiet")
     assert done.exit_code == 0, done.stderr
-    for text in ("Cameras", "cam0", "finished", "Where the time went", "detect", "Next:"):
+    for text in (
+        "Cameras",
+        "cam0",
+        "finished",
+        "Where the time went",
+        "detect",
+        "(0 tracklets without)",
+        "Next:",
+    ):
         assert text in done.stdout
     image = done.stdout.split("--image ")[1].split()[0]
     assert Path(image).is_file()
