@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def assign(
-    cost: NDArray[np.floating], limit: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def assign(cost: NDArray[np.floating], limit: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of least total cost among those that cost less than `limit`.
 
     Args:

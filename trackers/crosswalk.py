@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from reid.embeddings import Embeddings
 from trackers.appearance import AppearanceConfig, Bank, bank_distances
 from trackers.assignment import assign
-from trackers.boxes import covered, iou, usable
+from trackers.boxes import areas, covered, intersections, iou, usable
 from trackers.detections import Detections
 from trackers.history import History, Observation, build_piece
 from trackers.kalman import KalmanBoxes, MotionNoise
@@ -53,6 +53,9 @@ class CrosswalkConfig:
         crowd_interval_s: tracks that overlap others, and young ones, are embedded this often.
         young_embeddings: until a track has so many it counts as young.
         crowd_cover: fraction of a box that another must cover to count as crowded.
+        birth_cover: a new track may be covered by a tracked box up to this fraction; more is
+            taken for a second detection of the same body.
+        embed_every_box: embed all confident boxes of all frames, to measure what is saved.
         motion, appearance, purity: of the parts.
     """
 
@@ -74,6 +77,8 @@ class CrosswalkConfig:
     crowd_interval_s: float = 0.15
     young_embeddings: int = 4
     crowd_cover: float = 0.2
+    birth_cover: float = 0.7
+    embed_every_box: bool = False
     motion: MotionNoise = MotionNoise()
     appearance: AppearanceConfig = AppearanceConfig()
     purity: PurityConfig = PurityConfig()
@@ -124,7 +129,7 @@ class CrosswalkTracker:
         """
         c = self.config
         wanted = self._eligible(detections) & (detections.scores >= c.high_score)
-        if not wanted.any() or not self._tracks:
+        if c.embed_every_box or not wanted.any() or not self._tracks:
             return wanted
         overlap = iou(self._predicted(time_s), detections.boxes_xyxy)
         best = overlap.argmax(0)
@@ -234,7 +239,9 @@ class CrosswalkTracker:
         c = self.config
         columns = np.flatnonzero(frame.free & (frame.detections.scores < c.high_score))
         rows = np.flatnonzero(~taken)
-        rows = rows[[frame.time_s - self._tracks[r].seen_s < 1.0 for r in rows]] if len(rows) else rows
+        rows = (
+            rows[[frame.time_s - self._tracks[r].seen_s < 1.0 for r in rows]] if len(rows) else rows
+        )
         if not len(columns) or not len(rows):
             return
         overlap = iou(self._motion.boxes_xyxy()[rows], frame.detections.boxes_xyxy[columns])
@@ -321,6 +328,11 @@ class CrosswalkTracker:
         columns = np.flatnonzero(frame.free & (frame.detections.scores >= self.config.birth_score))
         if not len(columns):
             return
+        seen = [t.box_xyxy for t in self._tracks if t.seen_s == frame.time_s]
+        if seen:
+            candidates = frame.detections.boxes_xyxy[columns]
+            inside = intersections(candidates, np.stack(seen)).max(1)
+            columns = columns[inside <= self.config.birth_cover * areas(candidates)]
         boxes = frame.detections.boxes_xyxy[columns]
         self._motion.add(boxes, frame.detections.scores[columns])
         for column, box in zip(columns, boxes, strict=True):

@@ -49,7 +49,9 @@ def _configure(base: Any, settings: Mapping[str, Any]) -> Any:
     for name, value in settings.items():
         head, _, rest = name.partition(".")
         if head not in fields:
-            raise PresetError(f"tracker setting {name!r} is unknown; there are: {', '.join(fields)}")
+            raise PresetError(
+                f"tracker setting {name!r} is unknown; there are: {', '.join(fields)}"
+            )
         current = changes.get(head, fields[head])
         if dataclasses.is_dataclass(current):
             changes[head] = _configure(current, {rest: value} if rest else value)

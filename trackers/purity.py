@@ -65,9 +65,7 @@ def _event(
     observations: list[Observation], left: int, right: int, config: PurityConfig
 ) -> int | None:
     """Index at which to cut if something happened between two clean embeddings."""
-    gaps = [
-        observations[i].time_s - observations[i - 1].time_s for i in range(left + 1, right + 1)
-    ]
+    gaps = [observations[i].time_s - observations[i - 1].time_s for i in range(left + 1, right + 1)]
     longest = int(np.argmax(gaps))
     if gaps[longest] >= config.gap_s:
         return left + 1 + longest

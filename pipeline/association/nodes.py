@@ -15,20 +15,6 @@ _FULL_EXEMPLARS = 4
 
 
 @dataclass(frozen=True)
-class Ends:
-    """First and last box of one tracklet and its pace.
-
-    Attributes:
-        start_s, end_s: POSIX seconds. first_xyxy, last_xyxy: (4,) pixels.
-    """
-
-    start_s: float
-    end_s: float
-    first_xyxy: NDArray[np.float32]
-    last_xyxy: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class Nodes:
     """N tracklets with at least one exemplar each.
 

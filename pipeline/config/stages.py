@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from pipeline.config.camera import Settings, located
+from trackers.presets import build_tracker
 
 
 def _existing_path(value: Path, info: ValidationInfo) -> Path:
@@ -108,6 +109,12 @@ class TrackerConfig(Settings):
         default_factory=dict,
         description="Settings of the preset to change, by their names there; default none.",
     )
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """Refuse an unknown preset or setting before anything is started."""
+        build_tracker(self.preset, self.overrides)
+        return self
 
 
 class AssociationConfig(Settings):
