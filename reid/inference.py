@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from reid.weights_file import load_weights
 Runtime = Literal["auto", "openvino", "torch"]
 _MIN_ASPECT = 1.5
 _BATCH = 8
+_OPENVINO_OPTIONS: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+"""Precision is left to OpenVINO: bfloat16 on CPUs that have it (cosine to float32 0.9997)."""
 
 
 def whole_body(crop_bgr: NDArray[np.uint8], part_count: int) -> tuple[NDArray[np.uint8], int]:
@@ -82,17 +85,15 @@ class _TorchRunner:
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        count = len(images)
+        if not count:  # the network refuses an empty batch
+            images = np.zeros((1, *images.shape[1:]), np.float32)
         chunks = torch.from_numpy(images).to(self._device).split(256)
-        pairs = [self._model(chunk) for chunk in chunks] or [self._model_empty(images)]
+        pairs = [self._model(chunk) for chunk in chunks]
         return (
-            torch.cat([g for g, _ in pairs]).float().cpu().numpy(),
-            torch.cat([p for _, p in pairs]).float().cpu().numpy(),
+            torch.cat([g for g, _ in pairs])[:count].float().cpu().numpy(),
+            torch.cat([p for _, p in pairs])[:count].float().cpu().numpy(),
         )
-
-    def _model_empty(self, images: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
-        example = torch.zeros(1, *images.shape[1:], device=self._device)
-        features, parts = self._model(example)
-        return features[:0], parts[:0]
 
 
 class _OpenVinoRunner:
@@ -102,11 +103,13 @@ class _OpenVinoRunner:
         import openvino as ov
 
         core = ov.Core()
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        options = dict(_OPENVINO_OPTIONS)
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         self._compiled = {}
-        converted = ov.convert_model(model, example_input=torch.zeros(2, 3, *input_hw))
+        with warnings.catch_warnings():  # torch's tracer warns about its own layers
+            warnings.simplefilter("ignore")
+            converted = ov.convert_model(model, example_input=torch.zeros(2, 3, *input_hw))
         for batch in (1, _BATCH):
             sized = converted.clone()
             sized.reshape([batch, 3, *input_hw])

@@ -37,7 +37,9 @@ from reid.training_state import (
 
 log = logging.getLogger(__name__)
 _LOG_EVERY = 50
-_GENTLE = AugmentConfig(shift=0.02, scale=0.02, colour=0.0, grey=0.0, blur=0.0, erase=0.0, truncate=0.0)
+_GENTLE = AugmentConfig(
+    shift=0.02, scale=0.02, colour=0.0, grey=0.0, blur=0.0, erase=0.0, truncate=0.0
+)
 """Unlabelled pictures must stay what the teacher saw: only mirrored and moved a little."""
 
 
@@ -133,16 +135,15 @@ def train(
 
     With `resume` the newest checkpoint goes on with the same batches and the same augmentation
     as an uninterrupted run. `initial` is the checkpoint of an earlier run whose averaged weights
-    are the start instead of random ones. `on_step` gets each step's losses; it may raise KeyboardInterrupt
-    to stop, which is passed on after a checkpoint. Returns the averaged (EMA) model in
-    evaluation mode.
+    are the start instead of random ones. `on_step` gets each step's losses; it may raise
+    KeyboardInterrupt to stop, which is passed on after a checkpoint. Returns the averaged (EMA)
+    model in evaluation mode.
 
     Raises:
         ReidError: a loss became NaN or infinite (the batch is saved in `out`), too few
             identities for a batch, or a checkpoint that does not fit.
     """
     _check_terms(config.loss, data.teacher is not None)
-    out.mkdir(parents=True, exist_ok=True)
     values, labels = np.unique(data.labels, return_inverse=True)
     sampler = IdentitySampler(
         labels,
@@ -150,6 +151,7 @@ def train(
         config.train.images_per_identity,
         config.train.seed,
     )
+    out.mkdir(parents=True, exist_ok=True)
     teacher_dim = None if data.teacher is None else data.teacher.shape[1]
     state = start_state(config, len(values), teacher_dim, device)
     checkpoint = out / "checkpoint.pt"

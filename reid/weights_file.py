@@ -34,6 +34,7 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata)
+    temporary.chmod(0o644)  # safetensors makes it the owner's alone
     os.replace(temporary, path)
 
 

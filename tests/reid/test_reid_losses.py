@@ -12,7 +12,7 @@ from reid.losses import trihard
 from reid.losses.aligned import aligned_trihard_loss, part_distances, shortest_path
 from reid.losses.distillation import cosine_distillation, similarity_distillation
 from reid.losses.label_smoothing import label_smoothed_cross_entropy
-from reid.losses.trihard import euclidean_distances, hardest_pairs, triplet_margin, trihard_loss
+from reid.losses.trihard import euclidean_distances, hardest_pairs, trihard_loss, triplet_margin
 
 
 @pytest.fixture(autouse=True)

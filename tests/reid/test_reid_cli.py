@@ -1,0 +1,251 @@
+"""The ReID commands: what they print, write and refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import Result
+from reid_builders import market_folder, tiny_weights, tiny_yaml
+from test_reid_teacher import save_teacher
+from typer.testing import CliRunner
+
+import reid.train
+from reid.cli import app
+from reid.training_state import read_checkpoint
+from reid.weights_file import load_weights
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return market_folder(tmp_path_factory.mktemp("data") / "M", 6)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_yaml(tmp_path_factory.mktemp("config") / "tiny.yaml", steps=2)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, data: Path, config: Path) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    words = ("--data", f"market1501={data}", "--out", out, "--threads", 1, "--json")
+    return out, call("train", "--config", config, *words)
+
+
+def test_train_writes_checkpoint_log_and_weights(run: tuple[Path, Result]) -> None:
+    out, result = run
+    assert result.exit_code == 0, result.stderr
+    names = ["checkpoint.pt", "log.jsonl", "model.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    printed = json.loads(result.stdout)
+    assert printed == {
+        "weights": str(out / "model.safetensors"),
+        "checkpoint": str(out / "checkpoint.pt"),
+    }
+    assert "train: 2/2" in result.stderr
+    assert "images/s" in result.stderr
+    line = json.loads((out / "log.jsonl").read_text())
+    assert line["step"] == 2
+    assert load_weights(out / "model.safetensors")[1] == (64, 32)
+
+
+def test_a_run_is_not_overwritten(run: tuple[Path, Result], data: Path, config: Path) -> None:
+    words = ("--config", config, "--data", f"market1501={data}", "--out", run[0])
+    result = call("train", *words)
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
+    assert call("train", *words, "--resume").exit_code == 0
+
+
+def test_resume_with_another_architecture(
+    run: tuple[Path, Result], data: Path, config: Path
+) -> None:
+    words = ("--config", config, "--data", f"market1501={data}", "--out", run[0], "--resume")
+    result = call("train", *words, "model.part_dim=4")
+    assert result.exit_code == 2
+    assert "another architecture" in result.stderr
+
+
+def test_overrides_and_a_teacher(tmp_path: Path, data: Path, config: Path) -> None:
+    teacher = save_teacher(tmp_path / "t.xml")
+    result = call(
+        "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
+        "--teacher", teacher, "--threads", 1, "train.seed=3", "loss.distil_feature=1.0",
+        "train.phases.0.steps=1", "train.images_per_identity=5",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    content = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert content["step"] == 1
+    assert content["heads"]["global.weight"].shape == (6, 16)
+    with np.load(tmp_path / "run" / "teacher.npz") as cache:
+        assert cache["features"].shape == (24, 6)
+    assert "distil_feature" in json.loads((tmp_path / "run" / "log.jsonl").read_text())
+
+
+def test_a_missing_teacher_is_mentioned(tmp_path: Path, data: Path, config: Path) -> None:
+    result = call(
+        "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
+        "loss.distil_parts=1", "train.phases.0.steps=1",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert "no --teacher" in result.stderr
+
+
+def test_ctrl_c_saves_a_checkpoint(
+    tmp_path: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = reid.train.batch_losses
+
+    def press(*arguments):  # type: ignore[no-untyped-def]
+        os.kill(os.getpid(), signal.SIGINT)
+        return original(*arguments)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(reid.train, "batch_losses", press)
+    words = ("--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run")
+    result = call("train", *words, "train.phases.0.steps=9")
+    assert result.exit_code == 130
+    assert "Interrupted" in result.stderr
+    assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 1
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_evaluate_prints_one_object(tmp_path: Path, data: Path) -> None:
+    weights = tiny_weights(tmp_path / "a.safetensors")
+    words = ("--data", f"market1501={data}", "--distance", "aligned", "--threads", 1, "--json")
+    result = call("evaluate", "--weights", weights, *words)
+    assert result.exit_code == 0, result.stderr
+    printed = json.loads(result.stdout)
+    assert printed["queries"] == 12
+    assert printed["distance"] == "aligned"
+    assert printed["fingerprint"] == load_weights(weights)[2]
+    assert 0 <= printed["rank1"] <= printed["rank5"] <= printed["rank10"] <= 100
+    assert 0 < printed["mINP"] <= printed["mAP"] <= 100
+
+
+def test_evaluate_for_people(tmp_path: Path, data: Path) -> None:
+    weights = tiny_weights(tmp_path / "a.safetensors")
+    result = call("evaluate", "--weights", weights, "--data", f"market1501={data}")
+    assert result.exit_code == 0
+    lines = dict(line.split(None, 1) for line in result.stdout.splitlines())
+    assert {"rank1", "rank5", "mAP", "mINP", "weights", "queries"} <= lines.keys()
+
+
+def test_export_weights(tmp_path: Path, run: tuple[Path, Result], config: Path) -> None:
+    to = tmp_path / "new" / "w.safetensors"
+    words = ("--checkpoint", run[0] / "checkpoint.pt", "--config", config, "--to", to)
+    result = call("export-weights", *words, "--json")
+    assert result.exit_code == 0, result.stderr
+    fingerprint = json.loads(result.stdout)["fingerprint"]
+    assert fingerprint == load_weights(run[0] / "model.safetensors")[2]
+    again = call("export-weights", *words)
+    assert again.exit_code == 2
+    assert "--overwrite" in again.stderr
+    assert call("export-weights", *words, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--to", "w.pt"), "ends in .safetensors"),
+        (("--checkpoint", "none.pt"), "none.pt: no such checkpoint"),
+        (("model.width=0.125",), "another architecture than tiny"),
+        (("model.colour=1",), "model.colour: unknown key"),
+    ],
+)
+def test_export_refuses(
+    tmp_path: Path, run: tuple[Path, Result], config: Path, words: tuple[str, ...], message: str
+) -> None:
+    base = ("--checkpoint", run[0] / "checkpoint.pt", "--config", config)
+    result = call("export-weights", *base, "--to", tmp_path / "w.safetensors", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--data", "market1501=/no/such"), "/no/such: no such folder"),
+        (("--data", "duke=/"), "unknown data set 'duke'"),
+        (("--config", "none.yaml"), "none.yaml: No such file"),
+        (("--device", "tpu"), "choose cpu or cuda"),
+        (("--teacher", "none.xml"), "none.xml: no such teacher"),
+        (("train.sede=1",), "train.sede: unknown key"),
+        (("train.seed",), "KEY=VALUE"),
+        (("train.identities_per_batch=7",), "6 identities, but a batch needs 7"),
+    ],
+)
+def test_train_refuses(
+    tmp_path: Path, data: Path, config: Path, words: tuple[str, ...], message: str
+) -> None:
+    base = ("--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run")
+    result = call("train", *base, *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_no_gpu(data: Path, config: Path) -> None:
+    result = call("train", "--config", config, "--data", f"market1501={data}", "--device", "cuda")
+    assert result.exit_code == 2
+    assert "no usable GPU" in result.stderr
+
+
+def test_bad_images(tmp_path: Path, config: Path) -> None:
+    folder = tmp_path / "bounding_box_train"
+    folder.mkdir()
+    words = (
+        "train",
+        "--config",
+        config,
+        "--data",
+        f"market1501={tmp_path}",
+        "--out",
+        tmp_path / "r",
+    )
+    for name, content, message in (
+        (None, b"", "no images"),
+        ("0001_c1s1_1.jpg", b"no picture", "0001_c1s1_1.jpg: not a readable image"),
+        ("me.jpg", b"", "me.jpg: the name does not start with"),
+    ):
+        if name:
+            (folder / name).write_bytes(content)
+        result = call(*words)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--distance", "nearest"), "choose global or aligned"),
+        (("--weights", "none.safetensors"), "no such weight file"),
+    ],
+)
+def test_evaluate_refuses(tmp_path: Path, data: Path, words: tuple[str, ...], message: str) -> None:
+    result = call("evaluate", "--data", f"market1501={data}", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_every_option_is_explained() -> None:
+    for command in ("train", "evaluate", "export-weights"):
+        result = call(command, "--help")
+        assert result.exit_code == 0
+        assert "--json" in result.stdout

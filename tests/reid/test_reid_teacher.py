@@ -1,0 +1,129 @@
+"""Teacher features: what the model is fed, mirroring, the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+from reid_builders import person
+
+from reid.errors import ReidError
+from reid.teacher import Teacher, teacher_features, teacher_key
+
+
+def save_teacher(path: Path, weight: float = 1.0, shape: tuple[int, ...] = (1, 3, 8, 4)) -> Path:
+    """A model whose feature is the picture's left half, averaged over the rows, times weight."""
+    picture = ops.parameter(shape, np.float32, name="picture")
+    rows = ops.reduce_mean(picture, np.array([2]), False)
+    left = ops.slice(rows, np.array([0]), np.array([2]), np.array([1]), np.array([2]))
+    flat = ops.reshape(left, np.array([0, -1]), True)
+    ov.save_model(ov.Model([ops.multiply(flat, np.float32(weight))], [picture]), path, False)
+    return path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    paths = []
+    for number in range(19):
+        paths.append(tmp_path / "images" / f"{number:04}_c1.png")
+        paths[-1].parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(paths[-1]), person(number, number, 8, 4))
+    return paths
+
+
+def by_hand(path: Path) -> np.ndarray:
+    """Mean of image and mirror image, BGR, 0..255, to length 1."""
+    picture = cv2.imread(str(path)).astype(np.float64).transpose(2, 0, 1)
+    both = [view.mean(1)[:, :2].reshape(-1) for view in (picture, picture[:, :, ::-1])]
+    feature = (both[0] + both[1]) / 2
+    return feature / np.linalg.norm(feature)
+
+
+def test_features_by_hand(tmp_path: Path, images: list[Path]) -> None:
+    teacher = save_teacher(tmp_path / "t.xml")
+    done: list[int] = []
+    found = teacher_features(
+        teacher, images, tmp_path / "run" / "teacher.npz", threads=1, on_done=done.append
+    )
+    np.testing.assert_allclose(found, [by_hand(path) for path in images], atol=1e-3)
+    assert found.dtype == np.float32
+    assert done == [16, 19]
+
+
+def test_the_size_is_the_models(tmp_path: Path) -> None:
+    assert Teacher(save_teacher(tmp_path / "t.xml", shape=(1, 3, 16, 8))).size_hw == (16, 8)
+
+
+def test_the_cache_is_used_for_the_same_teacher_and_names(
+    tmp_path: Path, images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, cache = save_teacher(tmp_path / "t.xml"), tmp_path / "teacher.npz"
+    first = teacher_features(teacher, images, cache)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("embedded again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Teacher, "features", refuse)
+        np.testing.assert_array_equal(teacher_features(teacher, images, cache), first)
+        with pytest.raises(AssertionError):
+            teacher_features(teacher, images[:5], cache)
+        save_teacher(tmp_path / "other.xml", -1.0)
+        with pytest.raises(AssertionError):
+            teacher_features(tmp_path / "other.xml", images, cache)
+    assert len(teacher_features(teacher, images[:5], cache)) == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"PK nonsense"])
+def test_a_broken_cache_is_made_again(tmp_path: Path, images: list[Path], content: bytes) -> None:
+    cache = tmp_path / "teacher.npz"
+    cache.write_bytes(content)
+    found = teacher_features(save_teacher(tmp_path / "t.xml"), images[:2], cache)
+    assert found.shape == (2, 6)
+    with np.load(cache) as stored:
+        np.testing.assert_array_equal(stored["features"], found)
+        assert stored["names"].tolist() == ["0000_c1.png", "0001_c1.png"]
+
+
+def test_the_key_covers_the_weights_beside_the_file(tmp_path: Path) -> None:
+    path = save_teacher(tmp_path / "t.xml")
+    before = teacher_key(path, ["a"])
+    assert before != teacher_key(path, ["b"])
+    path.with_suffix(".bin").write_bytes(b"other weights")
+    assert before != teacher_key(path, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.pt", b"x", "an OpenVINO .xml or an .onnx"),
+        ("t.xml", None, "no such teacher file"),
+        ("t.xml", b"<net", "not a usable model"),
+        ("t.onnx", b"nothing", "not a usable model"),
+    ],
+)
+def test_unusable_teachers(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ReidError, match=message):
+        Teacher(tmp_path / name)
+
+
+def test_a_model_without_a_fixed_size(tmp_path: Path) -> None:
+    picture = ops.parameter(ov.PartialShape([1, 3, -1, -1]), np.float32)
+    ov.save_model(ov.Model([ops.relu(picture)], [picture]), tmp_path / "t.xml")
+    with pytest.raises(ReidError, match="no single picture input of fixed size"):
+        Teacher(tmp_path / "t.xml")
+
+
+def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
+    bad = tmp_path / "0001_c1.jpg"
+    bad.write_bytes(b"no picture")
+    cache = tmp_path / "teacher.npz"
+    with pytest.raises(ReidError, match=r"0001_c1\.jpg"):
+        teacher_features(save_teacher(tmp_path / "t.xml"), [bad], cache)
+    assert not cache.exists()

@@ -1,0 +1,248 @@
+"""The trainer: it learns, resumes exactly, refuses NaN, and keeps its schedule."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from reid_builders import TINY_HW, people, tiny_config
+from torch import nn
+
+import reid.train
+from reid.config import LossConfig, PhaseConfig, ReidConfig
+from reid.errors import ReidError
+from reid.train import TrainingSet, batch_losses, learning_rate_at, total_steps, train
+from reid.training_state import (
+    averaged_model,
+    read_checkpoint,
+    restore,
+    start_state,
+    update_average,
+)
+
+
+def taught(data: TrainingSet, dim: int = 6) -> TrainingSet:
+    """The same images with random features of a teacher."""
+    features = np.random.default_rng(0).normal(size=(len(data.labels), dim))
+    return replace(data, teacher=features.astype(np.float32))
+
+
+def with_loss(config: ReidConfig, **weights: float) -> ReidConfig:
+    return config.model_copy(update={"loss": LossConfig(**weights)})
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [(0, 0.1), (4, 0.5), (9, 1.0), (10, 1.0), (60, 0.5), (110, 0.0), (500, 0.0)],
+)
+def test_learning_rate(step: int, rate: float) -> None:
+    config = tiny_config(110, learning_rate=1.0, warmup_steps=10).train
+    assert learning_rate_at(step, config) == pytest.approx(rate)
+
+
+def test_learning_rate_without_warmup() -> None:
+    config = tiny_config(10, learning_rate=1.0, warmup_steps=0).train
+    assert learning_rate_at(0, config) == 1.0
+    assert learning_rate_at(5, config) == pytest.approx(0.5)
+
+
+def test_twelve_steps_lower_the_loss(tmp_path: Path) -> None:
+    records: list[dict[str, float]] = []
+    model = train(tiny_config(12), people(8), tmp_path, on_step=records.append)
+    losses = [record["loss"] for record in records]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.1
+    assert [record["step"] for record in records] == list(range(1, 13))
+    assert not model.training
+    first = records[0]
+    assert first["loss"] == pytest.approx(first["identity"] + first["trihard"] + first["aligned"])
+
+
+@pytest.mark.parametrize("with_teacher", [False, True])
+def test_resume_is_exact(tmp_path: Path, with_teacher: bool) -> None:
+    data = people(8)
+    loss = {"distil_feature": 1.0, "distil_similarity": 1.0, "distil_parts": 1.0}
+    if with_teacher:
+        data = taught(data)
+    config = with_loss(tiny_config(12), **loss)
+    whole = train(config, data, tmp_path / "whole")
+
+    def stop(record: dict[str, float]) -> None:
+        if record["step"] == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "parts", on_step=stop)
+    assert read_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 6
+    resumed = train(config, data, tmp_path / "parts", resume=True)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-6, rtol=0)
+    one, other = (read_checkpoint(tmp_path / n / "checkpoint.pt") for n in ("whole", "parts"))
+    for name, value in one["model"].items():
+        torch.testing.assert_close(other["model"][name], value, atol=1e-6, rtol=0)
+
+
+def test_the_seed_decides(tmp_path: Path) -> None:
+    states = [
+        train(tiny_config(2, seed=seed), people(4), tmp_path / str(n)).state_dict()
+        for n, seed in enumerate((0, 0, 1))
+    ]
+    name = "neck.weight"
+    torch.testing.assert_close(states[0][name], states[1][name], atol=0, rtol=0)
+    assert not torch.equal(states[0]["embed.0.weight"], states[2]["embed.0.weight"])
+
+
+def test_resume_of_a_finished_run_trains_no_more(tmp_path: Path) -> None:
+    first = train(tiny_config(2), people(4), tmp_path)
+    steps: list[dict[str, float]] = []
+    again = train(tiny_config(2), people(4), tmp_path, resume=True, on_step=steps.append)
+    assert steps == []
+    torch.testing.assert_close(first.neck.weight, again.neck.weight)
+
+
+def test_an_interrupt_stores_the_step(tmp_path: Path) -> None:
+    def stop(record: dict[str, float]) -> None:
+        if record["step"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(9), people(4), tmp_path, on_step=stop)
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_nan_is_refused_and_its_batch_saved(tmp_path: Path) -> None:
+    data = taught(people(8))
+    assert data.teacher is not None
+    data.teacher[:] = np.nan
+    config = with_loss(tiny_config(3), distil_feature=1.0)
+    with pytest.raises(ReidError, match=r"step 0: loss is nan; the batch is saved in .*nan_batch"):
+        train(config, data, tmp_path)
+    with np.load(tmp_path / "nan_batch.npz") as batch:
+        assert len(batch["rows"]) == 8
+        np.testing.assert_array_equal(batch["images"], data.images[batch["rows"]])
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_the_log_has_a_line_per_interval_and_is_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reid.train, "_LOG_EVERY", 2)
+    train(tiny_config(3), people(4), tmp_path)
+    train(tiny_config(5), people(4), tmp_path, resume=True)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3, 4, 5]
+    assert all(line["images_per_s"] > 0 for line in lines)
+
+
+def test_phases_train_at_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+    original = reid.train.augment
+
+    def spy(images, config, generator):  # type: ignore[no-untyped-def]
+        sizes.append(tuple(images.shape[2:]))
+        return original(images, config, generator)
+
+    monkeypatch.setattr(reid.train, "augment", spy)
+    phases = (PhaseConfig(steps=1, size_hw=(32, 32)), PhaseConfig(steps=2, size_hw=TINY_HW))
+    config = tiny_config(phases=phases)
+    assert total_steps(config.train) == 3
+    train(config, people(4), tmp_path)
+    assert sizes == [(32, 32), TINY_HW, TINY_HW]
+
+
+def test_terms_without_weight_are_not_computed() -> None:
+    state = start_state(tiny_config(), 4, 6, "cpu")
+    features = state.model.features(torch.randn(8, 3, 32, 32))
+    labels, teacher = torch.arange(4).repeat_interleave(2), torch.randn(8, 6)
+    only = LossConfig(identity=0, trihard=2.0, aligned=0, distil_parts=1.0)
+    assert set(batch_losses(features, labels, only, state.heads, teacher)) == {
+        "trihard",
+        "distil_parts",
+    }
+    assert set(batch_losses(features, labels, only, state.heads, None)) == {"trihard"}
+    one = batch_losses(features, labels, LossConfig(trihard=1.0), state.heads, None)["trihard"]
+    two = batch_losses(features, labels, only, state.heads, None)["trihard"]
+    assert two.item() == pytest.approx(2 * one.item())
+
+
+def test_nothing_to_learn_from(tmp_path: Path) -> None:
+    config = with_loss(tiny_config(), identity=0, trihard=0, aligned=0, distil_feature=1)
+    with pytest.raises(ReidError, match="every term has weight 0"):
+        train(config, people(4), tmp_path)
+
+
+def test_too_few_identities(tmp_path: Path) -> None:
+    with pytest.raises(ReidError, match="3 identities, but a batch needs 4"):
+        train(tiny_config(), people(3), tmp_path)
+
+
+def test_few_images_repeat(tmp_path: Path) -> None:
+    train(tiny_config(1, images_per_identity=3), people(4, views=1), tmp_path)
+
+
+def test_the_average_by_hand() -> None:
+    live, average = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    nn.init.constant_(live.weight, 3.0)
+    live.num_batches_tracked.fill_(7)
+    update_average(average, live, 0.75)
+    assert average.weight.tolist() == pytest.approx([1.5, 1.5])
+    assert int(average.num_batches_tracked) == 7
+
+
+def test_no_weight_decay_on_norms_and_biases() -> None:
+    groups = start_state(tiny_config(), 4, 6, "cpu").optimiser.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
+    assert all(p.ndim <= 1 for p in groups[1]["params"])
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    train(tiny_config(1), people(4), folder)
+    return folder / "checkpoint.pt"
+
+
+def test_the_average_leaves_the_classifier_behind(checkpoint: Path) -> None:
+    model = averaged_model(checkpoint, tiny_config())
+    assert model.classifier is None
+    stored = read_checkpoint(checkpoint)["average"]
+    torch.testing.assert_close(model.neck.weight, stored["neck.weight"])
+
+
+@pytest.mark.parametrize("change", [{"width": 0.125}, {"part_dim": 16}, {"instance_norm": False}])
+def test_another_architecture_is_refused(checkpoint: Path, change: dict[str, float]) -> None:
+    config = tiny_config()
+    other = config.model_copy(update={"model": config.model.model_copy(update=change)})
+    with pytest.raises(ReidError, match="another architecture"):
+        averaged_model(checkpoint, other)
+    with pytest.raises(ReidError, match="another architecture"):
+        restore(start_state(other, 4, None, "cpu"), checkpoint, "cpu")
+
+
+@pytest.mark.parametrize(("identities", "teacher_dim"), [(5, None), (4, 6)])
+def test_another_data_set_is_refused(
+    checkpoint: Path, identities: int, teacher_dim: int | None
+) -> None:
+    with pytest.raises(ReidError, match="another architecture"):
+        restore(start_state(tiny_config(), identities, teacher_dim, "cpu"), checkpoint, "cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04 cut"])
+def test_an_unreadable_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ReidError, match="not a readable checkpoint"):
+        read_checkpoint(path)
+
+
+def test_a_strange_checkpoint(tmp_path: Path) -> None:
+    torch.save({"step": math.pi}, tmp_path / "a.pt")
+    with pytest.raises(ReidError, match="not a checkpoint of this trainer"):
+        read_checkpoint(tmp_path / "a.pt")
+    with pytest.raises(ReidError, match="no such checkpoint"):
+        read_checkpoint(tmp_path / "b.pt")
