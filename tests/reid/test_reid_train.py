@@ -246,3 +246,87 @@ def test_a_strange_checkpoint(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "a.pt")
     with pytest.raises(ReidError, match="no such checkpoint"):
         read_checkpoint(tmp_path / "b.pt")
+
+
+def with_unlabelled(data: TrainingSet, count: int = 5) -> TrainingSet:
+    """`data` with other pictures that only a teacher knows."""
+    more = people(count, views=1).images
+    rows = np.random.default_rng(1).normal(size=(count, 6)).astype(np.float32)
+    return replace(taught(data), unlabelled=more, unlabelled_teacher=rows)
+
+
+def test_unlabelled_pictures_join_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They reach the distillation terms with their own teacher features, and nothing else."""
+    seen: list[tuple[int, int, int]] = []
+    original = reid.train.batch_losses
+
+    def spy(features, labels, config, heads, teacher):  # type: ignore[no-untyped-def]
+        seen.append((len(features.metric), len(labels), len(teacher)))
+        return original(features, labels, config, heads, teacher)
+
+    monkeypatch.setattr(reid.train, "batch_losses", spy)
+    config = with_loss(tiny_config(2, unlabelled_per_batch=3), distil_feature=1.0)
+    train(config, with_unlabelled(people(4)), tmp_path)
+    assert seen == [(11, 8, 11)] * 2
+
+
+def test_supervised_terms_ignore_the_unlabelled_rows() -> None:
+    state = start_state(tiny_config(), 4, 6, "cpu")
+    state.model.eval()
+    images, labels = torch.randn(11, 3, 32, 32), torch.arange(4).repeat_interleave(2)
+    features, teacher = state.model.features(images), torch.randn(11, 6)
+    config = LossConfig(distil_feature=1.0)
+    found = batch_losses(features, labels, config, state.heads, teacher)
+    alone = batch_losses(features.first(8), labels, config, state.heads, teacher[:8])
+    for name in ("identity", "trihard", "aligned"):
+        torch.testing.assert_close(found[name], alone[name])
+    assert found["distil_feature"].item() != pytest.approx(alone["distil_feature"].item())
+
+
+def test_resume_with_unlabelled_pictures_is_exact(tmp_path: Path) -> None:
+    data = with_unlabelled(people(4))
+    config = with_loss(tiny_config(4, unlabelled_per_batch=2), distil_feature=1.0)
+    whole = train(config, data, tmp_path / "whole")
+
+    def stop(record: dict[str, float]) -> None:
+        if record["step"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "parts", on_step=stop)
+    resumed = train(config, data, tmp_path / "parts", resume=True)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-6, rtol=0)
+
+
+def test_a_run_can_start_from_the_average_of_another(checkpoint: Path, tmp_path: Path) -> None:
+    stored = read_checkpoint(checkpoint)["average"]
+    steps: list[float] = []
+    config = tiny_config(1, learning_rate=1e-12, weight_decay=0.0)
+    train(
+        config,
+        people(4),
+        tmp_path,
+        initial=checkpoint,
+        on_step=lambda record: steps.append(record["step"]),
+    )
+    assert steps == [1]
+    model = read_checkpoint(tmp_path / "checkpoint.pt")["model"]
+    for name in ("embed.0.weight", "neck.weight", "backbone.stem.0.0.weight"):
+        torch.testing.assert_close(model[name], stored[name], atol=1e-5, rtol=0)
+
+
+def test_resume_wins_over_initial(checkpoint: Path, tmp_path: Path) -> None:
+    train(tiny_config(1, seed=5), people(4), tmp_path)
+    before = read_checkpoint(tmp_path / "checkpoint.pt")["average"]["neck.weight"]
+    found = train(tiny_config(1, seed=5), people(4), tmp_path, resume=True, initial=checkpoint)
+    torch.testing.assert_close(found.neck.weight, before, atol=0, rtol=0)
+
+
+def test_initial_of_another_architecture(checkpoint: Path, tmp_path: Path) -> None:
+    config = tiny_config()
+    other = config.model_copy(update={"model": config.model.model_copy(update={"part_dim": 16})})
+    with pytest.raises(ReidError):
+        train(other, people(4), tmp_path, initial=checkpoint)

@@ -38,7 +38,7 @@ def test_round_trip(tmp_path: Path) -> None:
     images = torch.randn(3, 3, *TINY_HW)
     with torch.no_grad():
         similar = (model(images)[0] * loaded(images)[0]).sum(1)
-    assert float(similar.min()) > 0.999
+    assert float(similar.min()) > 0.995
 
 
 def test_fp16_without_the_classifier(tmp_path: Path) -> None:
