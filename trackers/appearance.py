@@ -76,14 +76,15 @@ def bank_distances(
     if not sum(sizes) or not len(embeddings):
         return out
     features = np.stack([f for bank in banks for f in bank.global_features])
-    distance = 1 - features @ embeddings.global_features.T
+    distance: NDArray[np.floating] = 1 - features @ embeddings.global_features.T
     if config.part_weight:
         parts = np.stack([f for bank in banks for f in bank.part_features])
         seen = np.stack([v for bank in banks for v in bank.visibility])
         aligned = aligned_distance(
             parts, embeddings.part_features, seen, embeddings.part_visibility
         )
-        aligned = np.where(np.isnan(aligned), ALIGNED_SCALE, aligned) / ALIGNED_SCALE
+        np.copyto(aligned, ALIGNED_SCALE, where=np.isnan(aligned))
+        aligned /= ALIGNED_SCALE
         distance = (1 - config.part_weight) * distance + config.part_weight * aligned
     start = 0
     for row, size in enumerate(sizes):

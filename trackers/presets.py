@@ -35,11 +35,12 @@ def build_tracker(preset: str, overrides: Mapping[str, Any] | None = None) -> Tr
         raise PresetError(f"tracker.preset: no preset {preset!r}; there are: {names}")
     try:
         settings = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PresetError(f"{path.name}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(settings, dict):
         raise PresetError(f"{path.name}: a mapping of settings is expected")
-    return CrosswalkTracker(_configure(CrosswalkConfig(), settings | dict(overrides or {})))
+    config = _configure(CrosswalkConfig(), settings)
+    return CrosswalkTracker(_configure(config, overrides or {}))
 
 
 def _configure(base: Any, settings: Mapping[str, Any]) -> Any:
@@ -47,14 +48,17 @@ def _configure(base: Any, settings: Mapping[str, Any]) -> Any:
     fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     changes: dict[str, Any] = {}
     for name, value in settings.items():
-        head, _, rest = name.partition(".")
-        if head not in fields:
+        head, dot, rest = str(name).partition(".")
+        if head not in fields or (dot and not dataclasses.is_dataclass(fields[head])):
             raise PresetError(
                 f"tracker setting {name!r} is unknown; there are: {', '.join(fields)}"
             )
         current = changes.get(head, fields[head])
         if dataclasses.is_dataclass(current):
-            changes[head] = _configure(current, {rest: value} if rest else value)
+            inner = {rest: value} if dot else value
+            if not isinstance(inner, Mapping):
+                raise PresetError(f"tracker setting {name}: a mapping of settings is expected")
+            changes[head] = _configure(current, inner)
         else:
             changes[head] = _typed(name, value, current)
     return dataclasses.replace(base, **changes)

@@ -1,0 +1,291 @@
+"""What the tracker does with people who walk, cross, vanish and come back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from tracker_builders import Drive, Sighting, box
+
+from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
+from trackers.detections import Detections
+from trackers.pieces import TrackPiece
+from trackers.purity import PurityConfig
+
+Scene = list[list[Sighting]]
+
+
+def drive(config: CrosswalkConfig | None = None) -> Drive:
+    return Drive(CrosswalkTracker(config or CrosswalkConfig()))
+
+
+def walkers(frames: int, fps: float = 10.0, count: int = 3, speed: float = 50.0) -> Scene:
+    """People one below the other who walk to the right at `speed` pixels per second."""
+    return [
+        [Sighting(p, box(50 + speed * k / fps, 100 + 150 * p)) for p in range(count)]
+        for k in range(frames)
+    ]
+
+
+def crossing(frames: int = 60) -> Scene:
+    """Two people who walk through each other; the hidden one is not detected meanwhile."""
+    scene = []
+    for k in range(frames):
+        left, right = Sighting(1, box(100 + 6 * k)), Sighting(2, box(460 - 6 * k, 205))
+        hidden = abs(left.box_xyxy[0] - right.box_xyxy[0]) < 20
+        scene.append([left] if hidden else [left, right])
+    return scene
+
+
+def without(scene: Scene, frames: range, person: int | None = None) -> Scene:
+    """The scene with one person (or everybody) undetected in some frames."""
+    return [
+        [s for s in here if k not in frames or person not in (None, s.person)]
+        for k, here in enumerate(scene)
+    ]
+
+
+def assert_pieces_are_sound(pieces: list[TrackPiece]) -> None:
+    """Ascending frames, numbered pieces, no box detected twice, no overlap within a track."""
+    rows: set[tuple[int, int]] = set()
+    for piece in pieces:
+        assert (np.diff(piece.frame_indices) == 1).all()
+        assert (np.diff(piece.times_s) > 0).all()
+        assert np.isfinite(piece.boxes_xyxy).all()
+        assert ((piece.scores > 0) == (piece.detection_rows >= 0)).all()
+        found = zip(piece.frame_indices.tolist(), piece.detection_rows.tolist(), strict=True)
+        for pair in found:
+            assert pair[1] < 0 or pair not in rows, "one detection in two pieces"
+            rows.add(pair)
+    for track_id in {p.track_id for p in pieces}:
+        own = [p for p in pieces if p.track_id == track_id]
+        assert [p.piece for p in own] == list(range(len(own)))
+        assert all(a.times_s[-1] < b.times_s[0] for a, b in pairwise(own))
+
+
+@pytest.mark.parametrize("fps", [1.0, 5.0, 25.0])
+def test_straight_walkers_keep_their_ids(fps: float) -> None:
+    run = drive().run(walkers(30, fps, speed=20.0), fps)
+    assert [run.ids(p) for p in range(3)] == [{1}, {2}, {3}]
+    assert_pieces_are_sound(run.pieces)
+    assert all(len(p.frame_indices) == 30 for p in run.pieces)
+
+
+def test_boxes_are_the_detected_ones() -> None:
+    scene = walkers(20, count=1)
+    piece = drive().run(scene).pieces[0]
+    np.testing.assert_array_equal(piece.boxes_xyxy, np.stack([here[0].box_xyxy for here in scene]))
+    np.testing.assert_allclose(piece.times_s, np.arange(20) / 10)
+
+
+def test_two_people_who_cross_stay_apart() -> None:
+    run = drive().run(crossing())
+    assert_pieces_are_sound(run.pieces)
+    assert all(len(set(run.people(p))) == 1 for p in run.pieces)
+    assert len(run.ids(1)) == len(run.ids(2)) == 1
+    assert run.ids(1) != run.ids(2)
+
+
+def test_a_track_that_ran_onto_another_person_is_cut_there() -> None:
+    """A swap that motion and overlap cannot see: another person continues the same path."""
+    scene = [[Sighting(1 if k < 30 else 2, box(100 + 3 * k))] for k in range(60)]
+    purity = PurityConfig(calm_distance=0.5)
+    loose = CrosswalkConfig(
+        veto_distance=2.0, crowd_veto_distance=2.0, purity=purity, embed_every_box=True
+    )
+    run = drive(loose).run(scene)
+    assert [set(run.people(p)) for p in run.pieces] == [{1}, {2}]
+    assert len({p.track_id for p in run.pieces}) == 2
+    assert_pieces_are_sound(run.pieces)
+
+
+@pytest.mark.parametrize(("back", "same"), [(1, True), (2, False)])
+def test_who_reappears_elsewhere_is_told_by_looks(back: int, same: bool) -> None:
+    """Stage 3 has no overlap gate: box and prediction are far apart."""
+    scene: Scene = [[Sighting(1, box(100 + 2 * k))] for k in range(20)]
+    scene += [[] for _ in range(10)]
+    scene += [[Sighting(back, box(320 + 2 * k))] for k in range(20)]
+    run = drive().run(scene)
+    assert {p.track_id for p in run.pieces} == ({1} if same else {1, 2})
+    assert run.ids(back) == ({1} if same else {2})
+
+
+def test_nobody_moves_faster_than_people_can() -> None:
+    scene: Scene = [[Sighting(1, box(100))] for _ in range(20)]
+    scene += [[Sighting(1, box(3000))] for _ in range(20)]
+    run = drive().run(scene)
+    assert run.ids(1) == {1, 2}
+
+
+def test_two_lost_people_who_look_alike_are_not_revived_by_guess() -> None:
+    scene: Scene = [[Sighting(1, box(100)), Sighting(1, box(100, 420))] for _ in range(20)]
+    scene += [[] for _ in range(5)]
+    scene += [[Sighting(1, box(240, 310))] for _ in range(10)]
+    assert max(p.track_id for p in drive().run(scene).pieces) == 3
+
+
+def test_the_lost_are_closed_in_time() -> None:
+    run = drive(CrosswalkConfig(max_lost_s=1.0))
+    for k in range(10):
+        run.frame(k, k / 10, [Sighting(1, box(100))])
+    for k in range(10, 19):
+        run.frame(k, k / 10, [])
+        assert run.tracker.live()
+    assert run.pieces == []
+    run.frame(20, 2.0, [])
+    assert run.tracker.live() == []
+    assert [len(p.frame_indices) for p in run.pieces] == [10], "the wait is no part of it"
+
+
+def test_faint_detections_keep_a_track_alive() -> None:
+    """Stage 2; they are neither embedded nor start a track."""
+    scene = [[Sighting(1, box(100 + 3 * k), 0.9 if k < 10 else 0.2)] for k in range(60)]
+    run = drive()
+    run.run(scene)
+    assert run.ids(1) == {1}
+    assert len(run.pieces[0].frame_indices) == 60
+    assert run.requested <= 10
+    ignored = drive(CrosswalkConfig(low_score=0.3)).run(scene)
+    assert len(ignored.pieces[0].frame_indices) == 10
+    assert drive().run([[Sighting(1, box(100), 0.2)] for _ in range(20)]).pieces == []
+
+
+def test_a_single_detection_is_a_ghost() -> None:
+    run = drive()
+    run.frame(0, 0.0, [Sighting(1, box(100))])
+    assert run.tracker.live() == []
+    for k in range(1, 8):
+        run.frame(k, k / 10, [])
+    assert run.pieces + run.tracker.close() == []
+
+
+def test_a_second_box_on_the_same_body_is_no_birth() -> None:
+    double = box(100, 190, 36, 70)
+    scene: Scene = [[Sighting(1, box(100))] for _ in range(5)]
+    scene += [[Sighting(1, box(100)), Sighting(1, double, 0.6)] for _ in range(20)]
+    assert {p.track_id for p in drive().run(scene).pieces} == {1}
+
+
+@pytest.mark.parametrize("gap", [1, 3])
+def test_gaps_of_a_few_frames(gap: int) -> None:
+    scene = without(walkers(40), range(15, 15 + gap))
+    run = drive().run(scene)
+    assert [run.ids(p) for p in range(3)] == [{1}, {2}, {3}]
+    piece = run.pieces[0]
+    assert len(piece.frame_indices) == 40
+    assert piece.detection_rows[15 : 15 + gap].tolist() == [-1] * gap
+    np.testing.assert_allclose(piece.boxes_xyxy[15], box(50 + 5 * 15, 100), atol=1e-3)
+
+
+def test_frames_without_anybody() -> None:
+    run = drive().run([[] for _ in range(20)])
+    assert run.pieces == []
+    assert run.tracker.live() == []
+    assert run.tracker.embedding_requests(3.0, Detections.empty()).shape == (0,)
+
+
+def test_time_that_does_not_advance_is_ignored() -> None:
+    run = drive()
+    for k in range(10):
+        run.frame(k, k / 10, [Sighting(1, box(100 + k))])
+    before = run.tracker.live()
+    run.frame(10, 0.9, [Sighting(2, box(500))])
+    run.frame(11, 0.2, [Sighting(2, box(500))])
+    assert str(run.tracker.live()) == str(before)
+    run.frame(12, 1.0, [Sighting(1, box(110))])
+    run.pieces += run.tracker.close()
+    assert run.ids(1) == {1}
+    assert run.ids(2) == set()
+    assert_pieces_are_sound(run.pieces)
+
+
+def test_boxes_outside_the_picture_are_followed() -> None:
+    scene = [[Sighting(1, box(-200 + 5 * k, -80))] for k in range(40)]
+    assert drive().run(scene).ids(1) == {1}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_boxes_that_are_no_boxes_are_ignored(bad: float) -> None:
+    scene = walkers(30, count=2)
+    broken = [
+        [*here, Sighting(9, np.array([10, bad, 50, 90], np.float32)), Sighting(9, box(9, 9, -5))]
+        for here in scene
+    ]
+    run = drive().run(broken)
+    assert [run.ids(p) for p in (0, 1, 9)] == [{1}, {2}, set()]
+    assert_pieces_are_sound(run.pieces)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_broken_score_is_no_detection() -> None:
+    scene = [[*here, Sighting(9, box(900), np.nan)] for here in walkers(10, count=1)]
+    assert drive().run(scene).ids(9) == set()
+
+
+def test_ids_are_never_reused() -> None:
+    scene: Scene = []
+    for person in range(6):
+        scene += [[Sighting(person, box(100))] for _ in range(5)]
+        scene += [[] for _ in range(30)]
+    run = drive().run(scene)
+    assert [p.track_id for p in run.pieces] == [1, 2, 3, 4, 5, 6]
+    run.frame(1000, 1000.0, [Sighting(1, box(100))])
+    run.frame(1001, 1000.1, [Sighting(1, box(100))])
+    assert [p.track_id for p in run.tracker.close()] == [7], "not even after close"
+
+
+def test_two_trackers_share_nothing() -> None:
+    alone = drive().run(walkers(30))
+    first, second = drive(), drive()
+    for k, (one, other) in enumerate(zip(walkers(30), crossing(30), strict=True)):
+        first.frame(k, k / 10, one)
+        second.frame(k, k / 10, other)
+    first.pieces += first.tracker.close()
+    second.pieces += second.tracker.close()
+    assert_same(first.pieces, alone.pieces)
+    assert min(p.track_id for p in second.pieces) == 1
+
+
+def test_the_same_input_gives_the_same_output() -> None:
+    assert_same(drive().run(crossing()).pieces, drive().run(crossing()).pieces)
+
+
+def assert_same(a: list[TrackPiece], b: list[TrackPiece]) -> None:
+    assert len(a) == len(b) > 0
+    for one, other in zip(a, b, strict=True):
+        for name, value in vars(one).items():
+            np.testing.assert_array_equal(value, getattr(other, name))
+
+
+def test_long_tracks_are_handed_on_in_pieces() -> None:
+    """A person who is still in view can be searched for."""
+    run = drive(CrosswalkConfig(piece_s=30.0))
+    for k in range(700):
+        run.frame(k, k / 10, [Sighting(1, box(100 + 0.5 * k))])
+        if k == 310:
+            assert len(run.pieces) == 1
+    run.pieces += run.tracker.close()
+    assert [(p.track_id, p.piece) for p in run.pieces] == [(1, 0), (1, 1), (1, 2)]
+    assert [len(p.frame_indices) for p in run.pieces] == [301, 301, 98]
+    assert_pieces_are_sound(run.pieces)
+
+
+def test_live_shows_confirmed_tracks_and_whether_they_were_seen_now() -> None:
+    run = drive()
+    for k, here in enumerate(without(walkers(20, count=2), range(19, 20), person=1)):
+        run.frame(k, k / 10, here)
+    assert [(t.track_id, t.observed) for t in run.tracker.live()] == [(1, True), (2, False)]
+    np.testing.assert_array_equal(run.tracker.live()[0].box_xyxy, box(50 + 5 * 19, 100))
+    run.tracker.close()
+    assert run.tracker.live() == []
+
+
+def test_it_works_without_any_embeddings() -> None:
+    tracker = CrosswalkTracker()
+    none = np.zeros(0, np.int64)
+    for k, here in enumerate(walkers(20)):
+        boxes = np.stack([s.box_xyxy for s in here])
+        assert tracker.update(k, k / 10, Detections(boxes, np.full(3, 0.9)), None, none) == []
+    assert [len(p.frame_indices) for p in tracker.close()] == [20, 20, 20]
