@@ -1,0 +1,1 @@
+"""Programs that measure Crosswalk and write docs/NUMBERS.md; no part of the product."""
