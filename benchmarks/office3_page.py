@@ -69,7 +69,7 @@ def _search(search: Mapping[str, Any]) -> str:
     """Shares, and the queries whose person did not come first."""
     lines = [
         "Each labelled person of two or more cameras is searched for with one crop of one camera "
-        "(the largest fully visible labelled box) among the other cameras where they are labelled. "
+        "(the largest fully visible labelled box) among all other cameras. "
         "A result shows the person on whom most labelled boxes of its identity lie; somebody seen "
         "only after the labels end counts as wrong.",
         table(

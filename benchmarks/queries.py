@@ -30,14 +30,14 @@ class CropQuery:
         camera: where the crop is cut.
         frame: 1-based frame of the recording.
         box_xyxy: pixels.
-        elsewhere: the other cameras in which the person is labelled.
+        others: all other cameras; the person is labelled in at least one of them.
     """
 
     person: int
     camera: str
     frame: int
     box_xyxy: tuple[float, float, float, float]
-    elsewhere: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 def choose_queries(
@@ -67,9 +67,8 @@ def choose_queries(
     for one in cut:
         visible = one.gt.select(fully_visible(one.gt, one.ignore, sizes_wh[one.camera]))
         for person in sorted(seen_in[one.camera]):
-            others = (camera for camera, people in seen_in.items() if camera != one.camera)
-            elsewhere = tuple(camera for camera in others if person in seen_in[camera])
-            if not elsewhere:
+            others = tuple(camera for camera in seen_in if camera != one.camera)
+            if not any(person in seen_in[camera] for camera in others):
                 continue
             own = visible.select(visible.ids == person)
             if not len(own):
@@ -78,7 +77,7 @@ def choose_queries(
             best = int(np.argmax(_areas(own.boxes_xyxy)))
             left, top, right, bottom = own.boxes_xyxy[best].tolist()
             box = (left, top, right, bottom)
-            queries.append(CropQuery(person, one.camera, int(own.frames[best]), box, elsewhere))
+            queries.append(CropQuery(person, one.camera, int(own.frames[best]), box, others))
     return queries, without
 
 

@@ -143,5 +143,5 @@ def _votes(tracklet: Tracklet, gt: MotRows) -> Votes:
 def _search(
     service: SearchService, query: CropQuery, picture: NDArray[np.uint8]
 ) -> tuple[Group, ...]:
-    where = SearchFilter(cameras=query.elsewhere)
+    where = SearchFilter(cameras=query.others)
     return service.search_by_image(picture, query.box_xyxy, where=where, limit=_HITS).groups

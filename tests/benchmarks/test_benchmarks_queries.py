@@ -67,12 +67,12 @@ def cameras() -> list[LabelledCamera]:
 
 def test_the_largest_fully_visible_box_of_people_in_two_cameras_is_chosen() -> None:
     queries, without = choose_queries(cameras(), dict.fromkeys("ABC", SIZE), last_frame=8)
-    chosen = [(q.person, q.camera, q.frame, q.elsewhere) for q in queries]
+    chosen = [(q.person, q.camera, q.frame, q.others) for q in queries]
     assert chosen == [
         (1, "A", 2, ("B", "C")),
         (1, "B", 1, ("A", "C")),
         (1, "C", 5, ("A", "B")),
-        (2, "C", 4, ("B",)),
+        (2, "C", 4, ("A", "B")),
     ]
     assert queries[0].box_xyxy == (10, 10, 30, 50)
     assert without == [(2, "B")]
@@ -80,9 +80,9 @@ def test_the_largest_fully_visible_box_of_people_in_two_cameras_is_chosen() -> N
 
 def test_labels_after_the_last_frame_do_not_count() -> None:
     queries, without = choose_queries(cameras(), dict.fromkeys("ABC", SIZE), last_frame=3)
-    assert [(q.person, q.camera, q.elsewhere) for q in queries] == [
-        (1, "A", ("B",)),
-        (1, "B", ("A",)),
+    assert [(q.person, q.camera, q.others) for q in queries] == [
+        (1, "A", ("B", "C")),
+        (1, "B", ("A", "C")),
     ]
     assert without == []
 
