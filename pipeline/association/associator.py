@@ -16,6 +16,7 @@ from pipeline.association.nodes import Nodes
 from pipeline.association.reasons import explain
 from pipeline.config import CameraConfig
 from pipeline.config.stages import AssociationConfig
+from storage.records import LinkRecord
 from storage.store import Store
 from storage.tracklets import Tracklet
 
@@ -91,7 +92,7 @@ class Associator:
         names = name_groups([t.uuid for t in told], groups, nodes.weights, kept)
         decided = [(d.kind, d.uuid_a, d.uuid_b) for d in self._store.decisions()]
         records = explain(nodes, groups, names, evidence, forbidden, self._transits, decided)
-        changed = sum(_differs(before.get(r.tracklet_uuid), r.identity_id) for r in records)
+        changed = sum(_differs(before.get(r.tracklet_uuid), r) for r in records)
         self._store.apply_links(records)
         given = [r for r in records if r.outcome != "abstained"]
         sizes = np.bincount(groups) if len(groups) else np.zeros(0, np.int64)
@@ -148,5 +149,7 @@ def _log_odds(probability: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def _differs(before: Any, identity_id: int | None) -> bool:
-    return before is None or before.identity_id != identity_id or identity_id is None
+def _differs(before: LinkRecord | None, now: LinkRecord) -> bool:
+    if before is None or now.identity_key is not None:
+        return True
+    return before.identity_id != now.identity_id

@@ -27,7 +27,8 @@ def cannot_link(tracklets: Sequence[Tracklet]) -> NDArray[np.bool_]:
     cameras = np.array([t.camera for t in tracklets])
     for i in range(count):
         together = np.minimum(ends[i], ends[:i]) - np.maximum(starts[i], starts[:i])
-        for j in np.flatnonzero((together > _MIN_OVERLAP_S) & (cameras[:i] == cameras[i])):
+        near = (together > _MIN_OVERLAP_S) & (cameras[:i] == cameras[i])
+        for j in np.flatnonzero(near).tolist():
             if not _one_body(tracklets[i], tracklets[j]):
                 forbidden[i, j] = forbidden[j, i] = True
     return forbidden
@@ -51,12 +52,34 @@ def apply_decisions(
     forbidden: NDArray[np.bool_],
     required: NDArray[np.bool_],
 ) -> None:
-    """Write operator decisions (kind, uuid, uuid) into the two (N, N) matrices; they win."""
+    """Write operator decisions (kind, uuid, uuid) into the two (N, N) matrices; they win.
+
+    Links in `required` are taken back where they would lead, over other tracklets, from one to
+    another that the operator has told apart.
+    """
     row = {t.uuid: k for k, t in enumerate(tracklets)}
+    must, apart = np.zeros_like(required), np.zeros_like(required)
     for kind, first, second in decisions:
         i, j = row.get(first), row.get(second)
         if i is None or j is None:
             continue
-        must = kind == "must_link"
-        forbidden[i, j] = forbidden[j, i] = not must
-        required[i, j] = required[j, i] = must
+        (must if kind == "must_link" else apart)[[i, j], [j, i]] = True
+    forbidden[:] = (forbidden & ~must) | apart
+    required[:] = (required & ~apart) | must
+    if apart.any():
+        _take_back(required, must, apart)
+
+
+def _take_back(
+    required: NDArray[np.bool_], must: NDArray[np.bool_], apart: NDArray[np.bool_]
+) -> None:
+    """Remove the links of `required & ~must` that would join two rows that are `apart`."""
+    group = np.arange(len(required))
+    for i, j in np.argwhere(np.tril(must, -1)):
+        group[group == group[j]] = group[i]
+    for i, j in np.argwhere(np.tril(required & ~must, -1)):
+        one, other = group == group[i], group == group[j]
+        if apart[np.ix_(one, other)].any():
+            required[i, j] = required[j, i] = False
+        else:
+            group[other] = group[i]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,14 @@ def explain(
     totals[rows, own] -= nodes.weights
     mean = np.where(totals > 1e-9, sums / np.maximum(totals, 1e-9), -np.inf)
     blocked = (forbidden.astype(np.float64) @ member.T.astype(np.float64)) > 0
-    confirmed = {u for kind, a, b in decisions if kind == "must_link" for u in (a, b)}
+    here = {t.uuid for t in nodes.tracklets}
+    together = [{a, b} for kind, a, b in decisions if kind == "must_link"]
+    confirmed = {u for pair in together if pair <= here for u in pair}
     first_of: dict[int, int] = {}
-    for row in sorted(rows, key=lambda r: nodes.tracklets[r].start_s):
-        first_of.setdefault(int(groups[row]), int(row))
+    for row in sorted(range(len(nodes)), key=lambda r: nodes.tracklets[r].start_s):
+        first_of.setdefault(int(groups[row]), row)
     records = []
-    for row in rows:
+    for row in range(len(nodes)):
         alternatives = np.where(blocked[row], -np.inf, mean[row])
         alternatives[own[row]] = -np.inf
         records.append(
@@ -105,10 +108,10 @@ def _record(
 
 def _best_match(
     row: int, others: NDArray[np.int64], nodes: Nodes, evidence: Evidence, transits: Transits
-) -> dict[str, float | str | None]:
+) -> dict[str, Any]:
     """The evidence of the tracklet of the same group that speaks loudest."""
     best = int(others[evidence.log_odds[row, others].argmax()])
-    details: dict[str, float | str | None] = {
+    details: dict[str, Any] = {
         "best_match_tracklet": nodes.tracklets[best].uuid,
         "global_similarity": float(evidence.similarity[row, best]),
         "part_distance": float(evidence.part_distance[row, best]),
