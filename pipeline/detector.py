@@ -63,7 +63,9 @@ class Detector:
                 self._predict([blank])
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ConfigError(f"detector.weights: {self.weights} cannot be used: {reason}") from error
+            raise ConfigError(
+                f"detector.weights: {self.weights} cannot be used: {reason}"
+            ) from error
         names = {name: number for number, name in self._model.names.items()}
         if "person" not in names:
             raise ConfigError(f"detector.weights: {self.weights} has no class named person")
@@ -79,9 +81,7 @@ class Detector:
         for result in self._predict(images):
             boxes = result.boxes
             keep = boxes.cls.cpu().numpy() == self._person
-            found.append(
-                Detections(boxes.xyxy.cpu().numpy()[keep], boxes.conf.cpu().numpy()[keep])
-            )
+            found.append(Detections(boxes.xyxy.cpu().numpy()[keep], boxes.conf.cpu().numpy()[keep]))
         return found
 
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
