@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.crops import clip_boxes, crop_quality, cut, encode_jpeg, usable
-from pipeline.exemplars import ExemplarMemory, choose_exemplars
+from pipeline.exemplars import ExemplarMemory, average_views, choose_exemplars
 from pipeline.frames import Frame
 from pipeline.journal_records import JournalFrame
 from pipeline.wire import round_features
@@ -169,6 +169,7 @@ class CameraStage:
         facts = self.facts
         namespace = UUID(facts.run_uuid)
         track = f"{facts.camera}/{self._session}/{piece.track_id}"
+        pictures = self._memory.take(piece)
         return Tracklet(
             uuid=str(uuid5(namespace, f"{track}/{piece.piece}")),
             track_uuid=str(uuid5(namespace, track)),
@@ -177,7 +178,7 @@ class CameraStage:
             times_s=piece.times_s,
             boxes_xyxy=piece.boxes_xyxy,
             scores=piece.scores,
-            exemplars=choose_exemplars(self._memory.take(piece)),
+            exemplars=tuple(average_views(choose_exemplars(pictures), pictures)),
             fingerprint=facts.fingerprint,
             source=facts.source,
             source_offset_s=max(0.0, float(piece.times_s[0]) - self._origin_s),

@@ -50,12 +50,15 @@ def run_job(
         ConfigError, StoreError: see `pipeline.supervisor.run`; nothing was written then.
     """
     from pipeline.progress import make_reporter
+    from pipeline.site_model import with_site_model
     from pipeline.supervisor import run
 
     config = _checked_config(sources, workers)
     place = session.place
     if config.retention_days is not None:
         _forget_old(place, config.retention_days)
+    if not resume and options is None:
+        config = with_site_model(config, place.folder, archive_is_new=_is_new(place))
     reporter = make_reporter(quiet)
     where = (place.url, place.media, place.folder)
     summary = run(config, *where, resume=resume, reporter=reporter, options=options)
@@ -73,6 +76,17 @@ def _checked_config(sources: Path | None, workers: int | None) -> RunConfig:
         raise ConfigError("--sources: missing; name a YAML file, such as configs/demo.yaml")
     config = load_config(sources)
     return config if workers is None else config.model_copy(update={"workers": workers})
+
+
+def _is_new(place: Place) -> bool:
+    """Whether the archive has no tracklets yet, so that its embedder may still be chosen."""
+    from storage.store import Store
+
+    try:
+        with Store.open(place.url, place.media, create=False) as store:
+            return not any(row.tracklet_count for row in store.cameras())
+    except StoreError:
+        return True  # there is none yet; what is wrong otherwise the run will say
 
 
 def _forget_old(place: Place, days: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,36 @@ def choose_exemplars(
         eligible[best] = False
         nearest = np.maximum(nearest, features @ features[best])
     return tuple(candidates[index] for index in chosen)
+
+
+def average_views(chosen: Sequence[Exemplar], candidates: Sequence[Exemplar]) -> list[Exemplar]:
+    """Give each chosen picture the mean features of the candidates that look most like it.
+
+    A single crop's vector is noisy; the mean over one view of a person is not, and the views
+    stay apart, which one mean over all crops would blur. Vectors keep length 1.
+    """
+    if not chosen:
+        return []
+    views = np.stack([exemplar.global_feature for exemplar in chosen])
+    features = np.stack([candidate.global_feature for candidate in candidates])
+    parts = np.stack([candidate.part_features for candidate in candidates])
+    view_of = (features @ views.T).argmax(axis=1)
+    averaged = []
+    for view, exemplar in enumerate(chosen):
+        like = view_of == view
+        averaged.append(
+            replace(
+                exemplar,
+                global_feature=_unit(features[like].mean(axis=0)),
+                part_features=_unit(parts[like].mean(axis=0)),
+            )
+        )
+    return averaged
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-9), np.float32)
 
 
 @dataclass

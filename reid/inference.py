@@ -57,14 +57,23 @@ class Embedder:
         if runtime == "auto":
             runtime = "torch" if torch.cuda.is_available() else "openvino"
         self.runtime = runtime
+        both = _MirrorMean(model).eval()
         self._run = (
-            _OpenVinoRunner(model, self.input_hw, threads)
+            _OpenVinoRunner(both, self.input_hw, threads)
             if runtime == "openvino"
-            else _TorchRunner(model)
+            else _TorchRunner(both)
         )
 
     def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
         """Embed N crops, each (h, w, 3) uint8 BGR of any size above zero."""
+        images, visibility = self.preprocess(crops_bgr)
+        global_features, parts = self._run(images)
+        return Embeddings(global_features, parts, visibility, self.fingerprint)
+
+    def preprocess(
+        self, crops_bgr: list[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Network input (N, 3, H, W) and part visibility (N, P) of N crops."""
         height, width = self.input_hw
         images = np.empty((len(crops_bgr), 3, height, width), np.float32)
         visibility = np.zeros((len(crops_bgr), self.part_count), np.float32)
@@ -74,8 +83,24 @@ class Embedder:
             resized = cv2.resize(body, (width, height), interpolation=cv2.INTER_LINEAR)
             images[row] = (resized[:, :, ::-1].transpose(2, 0, 1) - mean) / std
             visibility[row, :visible] = 1
-        global_features, parts = self._run(images)
-        return Embeddings(global_features, parts, visibility, self.fingerprint)
+        return images, visibility
+
+
+class _MirrorMean(torch.nn.Module):
+    """The mean over a crop and its mirror image: a person looks the same walking either way."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 3, H, W) -> (B, D), (B, P, d), all vectors of length 1."""
+        features, parts = self.model(images)
+        mirrored, mirrored_parts = self.model(images.flip(3))
+        return (
+            torch.nn.functional.normalize(features + mirrored, dim=1),
+            torch.nn.functional.normalize(parts + mirrored_parts, dim=2),
+        )
 
 
 class _TorchRunner:

@@ -17,7 +17,7 @@ from reid.config import ModelConfig
 from reid.errors import ReidError
 from reid.models.aligned import AlignedReID
 
-PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5"
+PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5,mirror-mean"
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_osnet_x0_25.safetensors"
 
 
@@ -71,6 +71,12 @@ def load_weights(path: Path) -> tuple[AlignedReID, tuple[int, int], str]:
         reason = str(error).splitlines()[-1].strip()
         raise ReidError(f"{path}: the tensors are of another architecture: {reason}") from error
     return model.eval(), (height, width), digest.hexdigest()[:16]
+
+
+def read_model_config(path: Path) -> ModelConfig:
+    """The configuration inside a weight file that `load_weights` accepts."""
+    with safe_open(path, "pt") as file:
+        return ModelConfig.model_validate_json((file.metadata() or {})["model"])
 
 
 def _widen(value: torch.Tensor) -> torch.Tensor:

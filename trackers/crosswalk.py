@@ -65,8 +65,8 @@ class CrosswalkConfig:
     min_iou: float = 0.15
     min_iou_low: float = 0.4
     appearance_weight: float = 0.5
-    veto_distance: float = 0.6
-    crowd_veto_distance: float = 0.5
+    veto_distance: float = 0.8
+    crowd_veto_distance: float = 0.7
     lost_distance: float = 0.3
     lost_margin: float = 0.05
     max_lost_s: float = 2.0
@@ -79,9 +79,9 @@ class CrosswalkConfig:
     crowd_cover: float = 0.2
     birth_cover: float = 0.7
     embed_every_box: bool = False
-    motion: MotionNoise = MotionNoise()
-    appearance: AppearanceConfig = AppearanceConfig()
-    purity: PurityConfig = PurityConfig()
+    motion: MotionNoise = field(default_factory=MotionNoise)
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
+    purity: PurityConfig = field(default_factory=PurityConfig)
 
 
 @dataclass

@@ -9,6 +9,7 @@ means of the clean (uncrowded) embeddings of either side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ class PurityConfig:
         min_side: fewer embeddings than this on a side say nothing.
     """
 
-    event_distance: float = 0.35
-    calm_distance: float = 0.5
+    event_distance: float = 0.5
+    calm_distance: float = 2.0
     gap_s: float = 0.6
     side: int = 6
     min_side: int = 1
@@ -58,7 +59,7 @@ def split_at_changes(
         ):
             cuts.append(right if cut is None else cut)
     edges = [*cuts, len(observations)]
-    return [observations[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [observations[a:b] for a, b in pairwise(edges) if b > a]
 
 
 def _event(
@@ -76,7 +77,8 @@ def _event(
 
 
 def _mean(observations: list[Observation], rows: list[int]) -> NDArray[np.float32]:
-    total = np.sum([observations[i].feature for i in rows], 0)
+    features = [f for i in rows if (f := observations[i].feature) is not None]
+    total = np.sum(features, 0)
     return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), np.float32)
 
 

@@ -39,9 +39,9 @@ class Calibration:
     """
 
     slope: float = 1.6
-    offset: float = 2.0
+    offset: float = 1.6
     part_weight: float = 0.25
-    prior_centre: float = 0.15
+    prior_centre: float = 0.0
     prior_spread: float = 0.12
     prior_part_centre: float = 0.52
     prior_part_spread: float = 0.02

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.association.adaptation import adapt
 from storage.tracklets import Tracklet
 
 _FULL_LENGTH_S = 1.0
@@ -20,13 +21,14 @@ class Nodes:
 
     Attributes:
         tracklets: the N tracklets.
-        means: (N, D) float32 of length 1, mean of each tracklet's exemplars.
+        means: (N, D) float64 of length 1, mean of each tracklet's exemplars, adapted to the
+            site (see `adaptation`).
         parts: (M, P, d), visibility (M, P): all exemplars' parts; owner (M,): whose.
         weights: (N,) in 0..1, how much a tracklet says: short ones with one picture say little.
     """
 
     tracklets: tuple[Tracklet, ...]
-    means: NDArray[np.float32]
+    means: NDArray[np.float64]
     parts: NDArray[np.float32]
     visibility: NDArray[np.float32]
     owner: NDArray[np.int64]
@@ -38,19 +40,20 @@ class Nodes:
     @classmethod
     def of(cls, tracklets: Sequence[Tracklet]) -> Nodes:
         """Gather tracklets; each must have an exemplar."""
-        means, weights = [], []
+        weights = []
         for t in tracklets:
-            total = np.sum([e.global_feature for e in t.exemplars], 0)
-            means.append(total / max(float(np.linalg.norm(total)), 1e-9))
             length = min(1.0, (t.end_s - t.start_s) / _FULL_LENGTH_S)
             count = min(len(t.exemplars), _FULL_EXEMPLARS) / _FULL_EXEMPLARS
             weights.append(max(0.02, count * np.sqrt(length)))
         every = [(row, e) for row, t in enumerate(tracklets) for e in t.exemplars]
+        owner = np.asarray([row for row, _ in every], np.int64)
+        features = np.asarray([e.global_feature for _, e in every], np.float64)
+        cameras = [t.camera for t in tracklets]
         return cls(
             tuple(tracklets),
-            np.asarray(means, np.float32),
+            adapt(features, owner, cameras) if every else np.zeros((0, 0)),
             np.asarray([e.part_features for _, e in every], np.float32),
             np.asarray([e.part_visibility for _, e in every], np.float32),
-            np.asarray([row for row, _ in every], np.int64),
+            owner,
             np.asarray(weights, np.float64),
         )

@@ -52,11 +52,11 @@ class DetectorConfig(Settings):
         "square.",
     )
     confidence: float = Field(
-        default=0.25,
+        default=0.1,
         ge=0,
         le=1,
-        description="Lowest score of a detection, 0..1; default 0.25. Raising it loses people who "
-        "are far away or half hidden.",
+        description="Lowest score of a detection, 0..1; default 0.1: the tracker uses faint boxes "
+        "to follow people whom it knows. Raising it loses people who are far away or half hidden.",
     )
     detect_fps: float | None = Field(
         default=None,
@@ -84,16 +84,22 @@ class EmbedderConfig(Settings):
     weights: ExistingPath | None = Field(
         default=None, description="Model file; default null = the shipped embedder."
     )
+    adapt_to_site: bool = Field(
+        default=True,
+        description="Before the first run of a new archive, fit the embedder's batch statistics "
+        "to crops from the recordings, without labels; default true. Switching it off makes the "
+        "archive comparable with others but loses accuracy on cameras unlike the training data.",
+    )
     mode: Literal["adaptive", "every"] = Field(
         default="adaptive",
         description="adaptive = embed a box when it can change a decision; every = embed each box; "
         "default adaptive. 'every' costs several times the computing time.",
     )
     max_interval_s: float = Field(
-        default=2.0,
+        default=0.5,
         gt=0,
         description="Seconds after which a box of a quiet track is embedded again in adaptive "
-        "mode; default 2. Raising it makes the appearance of a track out of date.",
+        "mode; default 0.5. Raising it makes the appearance of a track out of date.",
     )
 
 
