@@ -40,9 +40,8 @@ def with_site_model(config: RunConfig, store_dir: Path, *, archive_is_new: bool)
     if config.embedder.weights is not None or not config.embedder.adapt_to_site:
         return config
     path = store_dir / SITE_WEIGHTS
-    if not path.is_file():
-        if not archive_is_new or not _fit(config, path):
-            return config
+    if not path.is_file() and (not archive_is_new or not _fit(config, path)):
+        return config
     embedder = config.embedder.model_copy(update={"weights": path.resolve()})
     return config.model_copy(update={"embedder": embedder})
 
