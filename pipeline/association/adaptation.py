@@ -22,7 +22,7 @@ def adapt(
     owner: NDArray[np.int64],
     cameras: Sequence[str],
     *,
-    ridge: float = 1.0,
+    ridge: float = 0.5,
     camera_prior: float = 10.0,
 ) -> Array:
     """Adapted tracklet vectors: (N, D) of length 1, the means of their adapted exemplars.
