@@ -51,13 +51,13 @@ def run_job(
     """
     from pipeline.progress import make_reporter
     from pipeline.site_model import with_site_model
-    from pipeline.supervisor import run
+    from pipeline.supervisor import RunOptions, run
 
     config = _checked_config(sources, workers)
     place = session.place
     if config.retention_days is not None:
         _forget_old(place, config.retention_days)
-    if not resume and options is None:
+    if not resume and (options is None or options.stages == RunOptions().stages):
         config = with_site_model(config, place.folder, archive_is_new=_is_new(place))
     reporter = make_reporter(quiet)
     where = (place.url, place.media, place.folder)

@@ -55,7 +55,7 @@ class Evidence:
     Attributes:
         log_odds: of being one person, all things considered.
         similarity: cosine of the mean exemplars.
-        part_distance: mean aligned part distance over exemplar pairs, 0..0.76.
+        part_distance: aligned part distance of the best exemplars, 0..0.76.
     """
 
     log_odds: Array
@@ -85,20 +85,17 @@ def gather_evidence(
 
 
 def _part_distances(nodes: Nodes) -> Array:
-    """(N, N) mean over exemplar pairs, in blocks so that memory stays small."""
-    count, every = len(nodes), len(nodes.owner)
-    sums, counts = np.zeros((count, count)), np.zeros((count, count))
-    for start in range(0, every, _BLOCK):
+    """(N, N) between the tracklets' best exemplars; pairs that share no part get the mean."""
+    out = np.zeros((len(nodes), len(nodes)))
+    for start in range(0, len(nodes), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        block = aligned_distance(
+        out[rows] = aligned_distance(
             nodes.parts[rows], nodes.parts, nodes.visibility[rows], nodes.visibility
         )
-        known = ~np.isnan(block)
-        index = (nodes.owner[rows][:, None], nodes.owner[None])
-        np.add.at(sums, index, np.where(known, block, 0.0))
-        np.add.at(counts, index, known)
-    missing = np.nanmean(sums[counts > 0] / counts[counts > 0]) if counts.any() else 0.0
-    return np.where(counts > 0, sums / np.maximum(counts, 1), missing)
+    unknown = np.isnan(out)
+    if unknown.any():
+        out[unknown] = 0.0 if unknown.all() else float(out[~unknown].mean())
+    return np.asarray((out + out.T) / 2)
 
 
 def _strangers(

@@ -23,7 +23,7 @@ class Nodes:
         tracklets: the N tracklets.
         means: (N, D) float64 of length 1, mean of each tracklet's exemplars, adapted to the
             site (see `adaptation`).
-        parts: (M, P, d), visibility (M, P): all exemplars' parts; owner (M,): whose.
+        parts: (N, P, d), visibility (N, P): of each tracklet's best exemplar.
         weights: (N,) in 0..1, how much a tracklet says: short ones with one picture say little.
     """
 
@@ -31,7 +31,6 @@ class Nodes:
     means: NDArray[np.float64]
     parts: NDArray[np.float32]
     visibility: NDArray[np.float32]
-    owner: NDArray[np.int64]
     weights: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -52,8 +51,7 @@ class Nodes:
         return cls(
             tuple(tracklets),
             adapt(features, owner, cameras) if every else np.zeros((0, 0)),
-            np.asarray([e.part_features for _, e in every], np.float32),
-            np.asarray([e.part_visibility for _, e in every], np.float32),
-            owner,
+            np.asarray([t.exemplars[0].part_features for t in tracklets], np.float32),
+            np.asarray([t.exemplars[0].part_visibility for t in tracklets], np.float32),
             np.asarray(weights, np.float64),
         )
