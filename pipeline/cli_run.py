@@ -57,8 +57,9 @@ def run_job(
     place = session.place
     if config.retention_days is not None:
         _forget_old(place, config.retention_days)
-    if not resume and (options is None or options.stages == RunOptions().stages):
-        config = with_site_model(config, place.folder, archive_is_new=_is_new(place))
+    if options is None or options.stages == RunOptions().stages:
+        new = not resume and _is_new(place)
+        config = with_site_model(config, place.folder, archive_is_new=new)
     reporter = make_reporter(quiet)
     where = (place.url, place.media, place.folder)
     summary = run(config, *where, resume=resume, reporter=reporter, options=options)
