@@ -64,6 +64,9 @@ def average_views(chosen: Sequence[Exemplar], candidates: Sequence[Exemplar]) ->
     averaged = []
     for view, exemplar in enumerate(chosen):
         like = view_of == view
+        if not like.any():  # an earlier view looks exactly the same
+            averaged.append(exemplar)
+            continue
         averaged.append(
             replace(
                 exemplar,

@@ -40,7 +40,7 @@ class Calibration:
 
     slope: float = 1.6
     offset: float = 1.6
-    part_weight: float = 0.1
+    part_weight: float = 0.0
     prior_centre: float = 0.0
     prior_spread: float = 0.12
     prior_part_centre: float = 0.52

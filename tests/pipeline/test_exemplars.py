@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.exemplars import ExemplarMemory, choose_exemplars
+from pipeline.exemplars import ExemplarMemory, average_views, choose_exemplars
 from pipeline.journal_records import JournalFrame
 from storage.tracklets import Exemplar
 from tests.pipeline import fabricate
@@ -147,3 +147,29 @@ def test_frames_without_embeddings_add_nothing() -> None:
     memory = ExemplarMemory()
     memory.add(frame(0, people=0))
     assert len(memory) == 0
+
+
+def test_views_are_averaged_apart_and_equal_pictures_do_no_harm() -> None:
+    def picture(vector: list[float], quality: float = 1.0) -> Exemplar:
+        feature = np.array(vector, np.float32) / np.float32(np.linalg.norm(vector))
+        return Exemplar(
+            time_s=0.0,
+            frame_index=0,
+            box_xyxy=np.array([0, 0, 10, 20], np.float32),
+            crop_jpeg=b"",
+            quality=quality,
+            global_feature=feature,
+            part_features=feature[None],
+            part_visibility=np.ones(1, np.float32),
+        )
+
+    front, back = picture([1, 0, 0]), picture([0, 1, 0])
+    candidates = [front, back, picture([1, 0, 0.5]), picture([0, 1, 0.5])]
+    averaged = average_views([front, back, front], candidates)
+    expected = candidates[0].global_feature + candidates[2].global_feature
+    expected /= np.linalg.norm(expected)
+    np.testing.assert_allclose(averaged[0].global_feature, expected, atol=1e-6)
+    assert averaged[0].global_feature @ averaged[1].global_feature < 0.3
+    for one in averaged:
+        np.testing.assert_allclose(np.linalg.norm(one.global_feature), 1.0, atol=1e-6)
+    assert average_views([], candidates) == []
