@@ -197,14 +197,15 @@ class HubSocket:
         check_endpoint(settings)
         self._context = context or zmq.Context.instance()
         self._gatekeeper: ThreadAuthenticator | None = None
-        if settings.secret_key_file is not None:
-            self._gatekeeper = ThreadAuthenticator(self._context)
-            self._gatekeeper.start()
-            self._gatekeeper.configure_curve(domain="*", location=settings.worker_keys_folder or "")
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 1000
         try:
             secure_hub_socket(self._socket, settings)
+            if settings.secret_key_file is not None:
+                self._gatekeeper = ThreadAuthenticator(self._context)
+                self._gatekeeper.start()
+                keys = settings.worker_keys_folder or ""
+                self._gatekeeper.configure_curve(domain="*", location=keys)
             self._socket.bind(settings.endpoint)
         except BaseException as error:
             self.close()
