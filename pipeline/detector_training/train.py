@@ -32,9 +32,9 @@ class TrainPlan:
         seed: of Ultralytics' augmentation and order.
     """
 
-    epochs: int = 2
-    imgsz: int = 480
-    multi_scale: float = 0.25
+    epochs: int = 3
+    imgsz: int = 544
+    multi_scale: float = 0.2
     batch: int = 16
     learning_rate: float = 1e-4
     freeze: int = 5
