@@ -42,6 +42,12 @@ def train_command(
     teacher: Annotated[
         Path | None, typer.Option(help="Model to learn from: OpenVINO .xml or .onnx.")
     ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Folder of crops of anybody, to learn from the teacher.")
+    ] = None,
+    initial: Annotated[
+        Path | None, typer.Option(help="checkpoint.pt whose averaged weights are the start.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -55,7 +61,9 @@ def train_command(
     """
     with exit_codes():
         from reid.cli_train import (
+            TeachingInputs,
             check_run_folder,
+            check_unlabelled,
             note_missing_teacher,
             set_device,
             training_progress,
@@ -69,13 +77,23 @@ def train_command(
         system = load_reid_config(config, parse_overrides(overrides or []))
         folder = out or Path("runs") / system.name
         check_run_folder(folder, resume)
+        check_unlabelled(system, teacher, unlabelled)
         set_device(device, threads)
         if teacher is None:
             note_missing_teacher(system)
         with data_folder(parse_data(data)) as root:
-            images = training_set(system, root, teacher, folder, threads, quiet)
+            inputs = TeachingInputs(folder, teacher, unlabelled, threads, quiet)
+            images = training_set(system, root, inputs)
         with training_progress(system, quiet) as on_step:
-            model = train(system, images, folder, resume=resume, device=device, on_step=on_step)
+            model = train(
+                system,
+                images,
+                folder,
+                resume=resume,
+                initial=initial,
+                device=device,
+                on_step=on_step,
+            )
         weights = folder / "model.safetensors"
         save_weights(model.cpu(), system.model, system.input_hw, weights)
         _print({"weights": str(weights), "checkpoint": str(folder / "checkpoint.pt")}, as_json)

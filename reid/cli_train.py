@@ -5,17 +5,21 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 
 from reid.config import ReidConfig
 from reid.data.market import load_split, read_image_bgr, read_images
+from reid.data.mixing import mixed_pictures
 from reid.errors import ReidError
 from reid.progress import ProgressLine, image_progress
-from reid.teacher import teacher_features
+from reid.teacher import picture_features, teacher_features
 from reid.train import TrainingSet, total_steps
 
 
@@ -45,6 +49,28 @@ def set_device(device: str, threads: int) -> None:
         torch.set_num_threads(threads)
 
 
+def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path | None) -> None:
+    """Refuse unlabelled pictures that nothing would be learnt from.
+
+    Raises:
+        ReidError: `--unlabelled` without a teacher, or with a configuration that uses none; one
+            of the two settings about them without the other.
+    """
+    made, used = system.train.unlabelled_pictures, system.train.unlabelled_per_batch
+    if bool(made) != bool(used):
+        raise ReidError(
+            f"{system.name}: train.unlabelled_pictures is {made} and train.unlabelled_per_batch "
+            f"is {used}: set both, or neither"
+        )
+    if unlabelled is not None and teacher is None:
+        raise ReidError(f"--unlabelled {unlabelled}: needs --teacher, which says what they are")
+    if unlabelled is not None and not made:
+        raise ReidError(
+            f"--unlabelled {unlabelled}: {system.name} uses none; set train.unlabelled_pictures "
+            "and train.unlabelled_per_batch"
+        )
+
+
 def note_missing_teacher(system: ReidConfig) -> None:
     """Say on standard error that distillation is configured but has no teacher."""
     loss = system.loss
@@ -52,29 +78,68 @@ def note_missing_teacher(system: ReidConfig) -> None:
         typer.echo(f"{system.name}: no --teacher, so the loss.distil_* terms are off", err=True)
 
 
-def training_set(
-    system: ReidConfig, root: Path, teacher: Path | None, out: Path, threads: int, quiet: bool
-) -> TrainingSet:
+@dataclass(frozen=True)
+class TeachingInputs:
+    """What `training_set` needs besides the data set.
+
+    Attributes:
+        folder: the run's folder, for the teacher's cached features.
+        teacher: model to learn from, or None. unlabelled: folder of crops of anybody, or None.
+        threads: CPU threads of the teacher; 0 lets the runtime choose. quiet: no progress bar.
+    """
+
+    folder: Path
+    teacher: Path | None = None
+    unlabelled: Path | None = None
+    threads: int = 0
+    quiet: bool = False
+
+
+def training_set(system: ReidConfig, root: Path, inputs: TeachingInputs) -> TrainingSet:
     """Decode all training images at their own size, and embed them with the teacher.
 
     Raises:
         ReidError: not the layout, an image that cannot be decoded, or an unusable teacher.
     """
     crops = load_split(root, "train")
-    features = None
-    if teacher is not None:
-        with image_progress("teacher", quiet) as on_start:
-            features = teacher_features(
-                teacher,
-                crops.paths,
-                out / "teacher.npz",
-                threads=threads,
-                on_done=on_start(len(crops)),
-            )
-    largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
     height, width = read_image_bgr(crops.paths[0]).shape[:2]
-    images = read_images(crops.paths, min(height, largest[0]), min(width, largest[1]))
-    return TrainingSet(images, crops.identities, features)
+    largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
+    size = (min(height, largest[0]), min(width, largest[1]))
+    images = read_images(crops.paths, *size)
+    if inputs.teacher is None:
+        return TrainingSet(images, crops.identities)
+    with image_progress("teacher", inputs.quiet) as on_start:
+        features = teacher_features(
+            inputs.teacher,
+            crops.paths,
+            inputs.folder / "teacher.npz",
+            threads=inputs.threads,
+            on_done=on_start(len(crops)),
+        )
+    count = system.train.unlabelled_pictures
+    if not count:
+        return TrainingSet(images, crops.identities, features)
+    others = _other_pictures(inputs.unlabelled, size)
+    mixed = mixed_pictures(images, others, count, system.train.seed)
+    with image_progress("teacher, unlabelled", inputs.quiet) as on_start:
+        mixed_features = picture_features(
+            inputs.teacher,
+            mixed,
+            inputs.folder / "teacher_unlabelled.npz",
+            threads=inputs.threads,
+            on_done=on_start(count),
+        )
+    return TrainingSet(images, crops.identities, features, mixed, mixed_features)
+
+
+def _other_pictures(folder: Path | None, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder."""
+    if folder is None:
+        return np.empty((0, *size_hw, 3), np.uint8)
+    paths = tuple(sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]))
+    if not paths:
+        raise ReidError(f"--unlabelled {folder}: no .jpg or .png pictures there")
+    return read_images(paths, *size_hw)
 
 
 @contextmanager

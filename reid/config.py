@@ -57,11 +57,16 @@ class LossConfig(_Section):
 
 
 class TrainConfig(_Section):
-    """The schedule. `ema` is the decay per step of the averaged weights that are evaluated."""
+    """The schedule. `ema` is the decay per step of the averaged weights that are evaluated.
+
+    `unlabelled_pictures` mixed pictures (see `mixed_pictures`) are made once, and each batch has
+    `unlabelled_per_batch` of them, which are learnt from through the teacher alone.
+    """
 
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     identities_per_batch: int = Field(default=16, ge=2)
     images_per_identity: int = Field(default=4, ge=2)
+    unlabelled_pictures: int = Field(default=0, ge=0)
     unlabelled_per_batch: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,16 +97,55 @@ def teacher_features(
     """
     teacher = Teacher(path, threads)
     names = [image.name for image in images]
-    key = teacher_key(path, names)
+
+    def read(start: int) -> NDArray[np.uint8]:
+        return read_images(tuple(images[start : start + _BATCH]), *teacher.size_hw)
+
+    return _cached(teacher, teacher_key(path, names), names, read, cache, on_done)
+
+
+def picture_features(
+    path: Path,
+    pictures: NDArray[np.uint8],
+    cache: Path,
+    *,
+    threads: int = 0,
+    on_done: OnDone | None = None,
+) -> NDArray[np.float32]:
+    """Features of (N, H, W, 3) uint8 RGB pictures in memory: (N, T); else as `teacher_features`.
+
+    Raises:
+        ReidError: an unusable teacher.
+    """
+    teacher = Teacher(path, threads)
+    names = [str(number) for number in range(len(pictures))]
+    content = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()
+    height, width = teacher.size_hw
+
+    def read(start: int) -> NDArray[np.uint8]:
+        chunk = pictures[start : start + _BATCH]
+        return np.stack([np.asarray(cv2.resize(p, (width, height)), np.uint8) for p in chunk])
+
+    return _cached(teacher, teacher_key(path, [content]), names, read, cache, on_done)
+
+
+def _cached(
+    teacher: Teacher,
+    key: str,
+    names: Sequence[str],
+    read: Callable[[int], NDArray[np.uint8]],
+    cache: Path,
+    on_done: OnDone | None,
+) -> NDArray[np.float32]:
+    """Features from `cache`, or of what `read` returns for each first row of a batch."""
     cached = _read_cache(cache, key, len(names))
     if cached is not None:
         return cached
     rows = []
-    for start in range(0, len(images), _BATCH):
-        chunk = tuple(images[start : start + _BATCH])
-        rows.append(teacher.features(read_images(chunk, *teacher.size_hw)))
+    for start in range(0, len(names), _BATCH):
+        rows.append(teacher.features(read(start)))
         if on_done is not None:
-            on_done(start + len(chunk))
+            on_done(start + len(rows[-1]))
     features = np.concatenate(rows)
     _write_cache(cache, key, names, features)
     return features

@@ -13,12 +13,12 @@ from typing import NoReturn
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reid.config import LossConfig, ReidConfig, TrainConfig
 from reid.data.augment import AugmentConfig, augment, normalise
+from reid.data.market import resized
 from reid.data.sampler import IdentitySampler
 from reid.errors import ReidError
 from reid.losses.aligned import aligned_trihard_loss
@@ -212,6 +212,7 @@ class _Trainer:
         self.config, self.data, self.labels = config, data, labels
         self.out, self.device, self.state = out, device, state
         self._clock, self._seen = time.monotonic(), 0
+        self._size: tuple[int, int] | None = None
 
     def step(self, rows: NDArray[np.int64]) -> dict[str, float]:
         """One optimiser step on the images of `rows`; returns step, lr and losses."""
@@ -251,30 +252,35 @@ class _Trainer:
 
     def _batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
         """Labelled, then unlabelled pictures (B, 3, h, w) and the teacher's view of them."""
+        self._enter_phase()
         generator = self.state.generator
         data = self.data
-        images = augment(self._scaled(data.images[rows]), AugmentConfig(), generator)
+        images = augment(self._on_device(self._images[rows]), AugmentConfig(), generator)
         if data.teacher is None:
             return normalise(images), None
         teacher = data.teacher[rows]
         count = self.config.train.unlabelled_per_batch
-        if data.unlabelled is not None and data.unlabelled_teacher is not None and count:
+        if self._unlabelled is not None and data.unlabelled_teacher is not None and count:
             rng = np.random.default_rng([self.config.train.seed, 2, self.state.step])
-            more = rng.integers(len(data.unlabelled), size=count)
-            extra = self._scaled(data.unlabelled[more])
+            more = rng.integers(len(self._unlabelled), size=count)
+            extra = self._on_device(self._unlabelled[more])
             images = torch.cat([images, augment(extra, _GENTLE, generator)])
             teacher = np.concatenate([teacher, data.unlabelled_teacher[more]])
         features = torch.from_numpy(teacher.astype(np.float32)).to(self.device)
         return normalise(images), features
 
-    def _scaled(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """(B, H, W, 3) uint8 -> (B, 3, h, w) in 0..1 at the size of the present phase."""
-        images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
+    def _enter_phase(self) -> None:
+        """Scale all pictures once when their size changes, instead of in every batch."""
         size = _size_at(self.state.step, self.config.train)
-        if tuple(images.shape[2:]) == size:
-            return images
-        smaller = size[0] < images.shape[2]
-        return F.interpolate(images, size=size, mode="bilinear", antialias=smaller)
+        if size != self._size:
+            self._size = size
+            self._images = resized(self.data.images, size)
+            more = self.data.unlabelled
+            self._unlabelled = None if more is None else resized(more, size)
+
+    def _on_device(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """(B, h, w, 3) uint8 -> (B, 3, h, w) in 0..1."""
+        return torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
 
     def _refuse(self, loss: float, rows: NDArray[np.int64]) -> NoReturn:
         path = self.out / "nan_batch.npz"

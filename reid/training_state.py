@@ -59,7 +59,7 @@ def start_state(
         {"params": decay + list(heads.parameters()), "weight_decay": config.train.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=config.train.learning_rate)
+    optimiser = torch.optim.AdamW(groups, lr=config.train.learning_rate, fused=True)
     generator = torch.Generator(device=device).manual_seed(config.train.seed)
     return TrainingState(model, copy.deepcopy(model).eval(), heads, optimiser, generator)
 
@@ -68,11 +68,11 @@ def start_state(
 def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
     """average <- decay * average + (1 - decay) * model, batch statistics included."""
     live = model.state_dict()
-    for name, value in average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(live[name].to(value.dtype), 1 - decay)
-        else:
-            value.copy_(live[name])
+    kept = average.state_dict()
+    moving = [name for name, value in kept.items() if value.dtype.is_floating_point]
+    torch._foreach_lerp_([kept[n] for n in moving], [live[n] for n in moving], 1 - decay)
+    for name in kept.keys() - set(moving):
+        kept[name].copy_(live[name])
 
 
 def save_checkpoint(state: TrainingState, path: Path) -> None:

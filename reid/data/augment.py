@@ -51,6 +51,11 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
     return torch.rand(count, generator=generator, device=generator.device) * (high - low) + low
 
 
+def _chosen(count: int, probability: float, generator: torch.Generator) -> Tensor:
+    """Which rows of a batch are varied, each by itself: (n,) int64."""
+    return (_uniform(count, 0, 1, generator) < probability).nonzero().flatten()
+
+
 def _affine(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     count = len(images)
     theta = torch.zeros(count, 2, 3, device=images.device)
@@ -73,15 +78,16 @@ def _colour(images: Tensor, config: AugmentConfig, generator: torch.Generator) -
     luma = images.mean(1, keepdim=True)
     grey = (_uniform(count, 0, 1, generator) < config.grey).view(-1, 1, 1, 1)
     saturation = torch.where(grey, torch.zeros_like(luma[:, :, :1, :1]), factor(1.4 * strength))
-    images = luma + (images - luma) * saturation
+    images = torch.lerp(luma, images, saturation)
     mean = images.mean((1, 2, 3), keepdim=True)
-    images = (images - mean) * factor(strength) + mean * factor(1.2 * strength)
-    gamma = factor(strength)
-    return (images * factor(strength / 3, 3)).clamp(1e-4, 1) ** gamma
+    contrast, brightness, gamma = factor(strength), factor(1.2 * strength), factor(strength)
+    gain = factor(strength / 3, 3)
+    images = torch.addcmul(mean * (brightness - contrast) * gain, images, contrast * gain)
+    return images.clamp_(1e-4, 1).log_().mul_(gamma).exp_()
 
 
 def _blur(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    chosen = (_uniform(len(images), 0, 1, generator) < config.blur).nonzero().flatten()
+    chosen = _chosen(len(images), config.blur, generator)
     for group in chosen.chunk(3):
         if len(group):
             factor = float(_uniform(1, 0.4, 0.8, generator))
@@ -97,26 +103,27 @@ def _band(low: Tensor, high: Tensor, size: int) -> Tensor:
 
 
 def _truncate(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    count = len(images)
-    cut = 1 - _uniform(count, 0.1, 0.5, generator)
-    cut[_uniform(count, 0, 1, generator) >= config.truncate] = 2.0
+    chosen = _chosen(len(images), config.truncate, generator)
+    cut = 1 - _uniform(len(chosen), 0.1, 0.5, generator)
     mask = _band(cut, torch.full_like(cut, 2.0), images.shape[2])[:, None, :, None]
-    return torch.where(mask, images.new_tensor(MEAN).view(1, 3, 1, 1), images)
+    images[chosen] = torch.where(mask, images.new_tensor(MEAN).view(1, 3, 1, 1), images[chosen])
+    return images
 
 
 def _erase(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    count = len(images)
+    chosen = _chosen(len(images), config.erase, generator)
+    count = len(chosen)
     area = _uniform(count, 0.02, 0.3, generator)
     ratio = torch.exp(_uniform(count, -1.2, 1.2, generator))
     height = (area * ratio).sqrt().clamp(max=0.8)
     width = (area / ratio).sqrt().clamp(max=0.8)
     top = _uniform(count, 0, 1, generator) * (1 - height)
     left = _uniform(count, 0, 1, generator) * (1 - width)
-    top[_uniform(count, 0, 1, generator) >= config.erase] = 2.0
     rows = _band(top, top + height, images.shape[2])[:, None, :, None]
     columns = _band(left, left + width, images.shape[3])[:, None, None, :]
-    noise = torch.rand(images.shape, generator=generator, device=images.device)
-    return torch.where(rows & columns, noise, images)
+    noise = torch.rand((count, *images.shape[1:]), generator=generator, device=images.device)
+    images[chosen] = torch.where(rows & columns, noise, images[chosen])
+    return images
 
 
 MEAN = (0.485, 0.456, 0.406)

@@ -7,11 +7,12 @@ import os
 import signal
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from click.testing import Result
-from reid_builders import market_folder, tiny_weights, tiny_yaml
+from reid_builders import market_folder, person, tiny_weights, tiny_yaml
 from test_reid_teacher import save_teacher
 from typer.testing import CliRunner
 
@@ -90,6 +91,73 @@ def test_overrides_and_a_teacher(tmp_path: Path, data: Path, config: Path) -> No
     with np.load(tmp_path / "run" / "teacher.npz") as cache:
         assert cache["features"].shape == (24, 6)
     assert "distil_feature" in json.loads((tmp_path / "run" / "log.jsonl").read_text())
+
+
+def crops_folder(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number}.jpg"), person(90 + number, 0))
+    return folder
+
+
+UNLABELLED = ("train.unlabelled_pictures=20", "train.unlabelled_per_batch=3")
+
+
+def test_unlabelled_crops_are_mixed_and_taught(tmp_path: Path, data: Path, config: Path) -> None:
+    result = call(
+        "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
+        "--teacher", save_teacher(tmp_path / "t.xml"), "--threads", 1,
+        "--unlabelled", crops_folder(tmp_path / "crops", 4), *UNLABELLED, "loss.distil_feature=1",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    with np.load(tmp_path / "run" / "teacher_unlabelled.npz") as cache:
+        assert cache["features"].shape == (20, 6)
+    assert "unlabelled: 20/20" in result.stderr
+
+
+def test_a_run_starts_from_another_ones_average(
+    tmp_path: Path, run: tuple[Path, Result], data: Path, config: Path
+) -> None:
+    words = ("--config", config, "--data", f"market1501={data}", "--out", tmp_path / "next")
+    start = run[0] / "checkpoint.pt"
+    changes = ("train.phases.0.steps=1", "train.learning_rate=1e-12", "train.ema=0.99")
+    assert call("train", *words, "--initial", start, *changes).exit_code == 0
+    before = read_checkpoint(start)["average"]
+    after = read_checkpoint(tmp_path / "next" / "checkpoint.pt")["average"]
+    weights = [name for name in before if name.endswith("0.weight")]
+    assert weights
+    for name in weights:
+        torch.testing.assert_close(after[name], before[name])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--unlabelled", "crops", *UNLABELLED), "needs --teacher"),
+        (("--unlabelled", "crops", "--teacher", "t.xml"), "uses none; set train.unlabelled"),
+        (("train.unlabelled_per_batch=3",), "set both, or neither"),
+        (("train.unlabelled_pictures=3",), "set both, or neither"),
+        (("--initial", "none.pt"), "none.pt: no such checkpoint"),
+    ],
+)
+def test_inputs_that_would_teach_nothing_are_refused(
+    tmp_path: Path, data: Path, config: Path, words: tuple[str, ...], message: str
+) -> None:
+    out = tmp_path / "run"
+    result = call("train", "--config", config, "--data", f"market1501={data}", "--out", out, *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_an_empty_folder_of_unlabelled_crops(tmp_path: Path, data: Path, config: Path) -> None:
+    result = call(
+        "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
+        "--teacher", save_teacher(tmp_path / "t.xml"), "--threads", 1, "--quiet",
+        "--unlabelled", crops_folder(tmp_path / "crops", 0), *UNLABELLED,
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "crops: no .jpg or .png pictures there" in result.stderr
 
 
 def test_a_missing_teacher_is_mentioned(tmp_path: Path, data: Path, config: Path) -> None:

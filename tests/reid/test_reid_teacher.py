@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 from reid_builders import person
 
 from reid.errors import ReidError
-from reid.teacher import Teacher, teacher_features, teacher_key
+from reid.teacher import Teacher, picture_features, teacher_features, teacher_key
 
 
 def save_teacher(path: Path, weight: float = 1.0, shape: tuple[int, ...] = (1, 3, 8, 4)) -> Path:
@@ -127,3 +127,26 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReidError, match=r"0001_c1\.jpg"):
         teacher_features(save_teacher(tmp_path / "t.xml"), [bad], cache)
     assert not cache.exists()
+
+
+def test_pictures_in_memory_have_the_features_of_their_files(
+    tmp_path: Path, images: list[Path]
+) -> None:
+    teacher = save_teacher(tmp_path / "t.xml")
+    pictures = np.stack([cv2.imread(str(path))[:, :, ::-1] for path in images])
+    found = picture_features(teacher, pictures, tmp_path / "p.npz", threads=1)
+    np.testing.assert_allclose(found, [by_hand(path) for path in images], atol=1e-3)
+
+
+def test_the_cache_of_pictures_is_of_their_content(tmp_path: Path) -> None:
+    teacher, cache = save_teacher(tmp_path / "t.xml"), tmp_path / "p.npz"
+    pictures = np.stack([person(number, 0, 8, 4) for number in range(3)])
+    first = picture_features(teacher, pictures, cache, threads=1)
+    done: list[int] = []
+    again = picture_features(teacher, pictures.copy(), cache, threads=1, on_done=done.append)
+    assert done == []
+    np.testing.assert_array_equal(first, again)
+    pictures[1] = 255 - pictures[1]
+    changed = picture_features(teacher, pictures, cache, threads=1, on_done=done.append)
+    assert done == [3]
+    assert not np.allclose(changed[1], first[1])
