@@ -26,6 +26,7 @@ from pipeline.tally import CameraTotals, Tally
 logger = logging.getLogger(__name__)
 
 DEFAULT_STAGES = "pipeline.stages:build_stages"
+DEFAULT_LISTENER = "pipeline.association.live:LiveAssociator"
 _LOOK_S = 0.2
 
 
@@ -44,7 +45,7 @@ class RunOptions:
     """
 
     stages: str = DEFAULT_STAGES
-    listener: str | None = None
+    listener: str | None = DEFAULT_LISTENER
     keep_journal: bool = False
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     stop_patience_s: float = 60.0

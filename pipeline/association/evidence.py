@@ -167,14 +167,22 @@ def _transit(tracklets: Sequence[Tracklet], transits: Transits) -> Array:
 
     Only a person who left too recently is impossible: somebody may always have lingered.
     """
-    count = len(tracklets)
-    out = np.zeros((count, count))
-    for i in range(count):
-        for j in range(i):
-            found = transit_between(tracklets[i], tracklets[j], transits)
-            if found is None:
-                continue
-            seconds, (low, high) = found
-            value = 1.0 if low <= seconds <= high else -3.0 if seconds < low else 0.0
-            out[i, j] = out[j, i] = value
-    return out
+    cameras, numbers = np.unique([t.camera for t in tracklets], return_inverse=True)
+    low, high = (_window_edges(cameras, transits, edge) for edge in (0, 1))
+    starts = np.array([t.start_s for t in tracklets])
+    ends = np.array([t.end_s for t in tracklets])
+    later = starts[None] > starts[:, None]
+    later |= np.triu(starts[None] == starts[:, None], 1).T  # as transit_between(i, j), j < i
+    seconds = starts[None] - ends[:, None]
+    shortest, longest = low[numbers][:, numbers], high[numbers][:, numbers]
+    inside = (shortest <= seconds) & (seconds <= longest)
+    value = np.where(inside, 1.0, np.where(seconds < shortest, -3.0, 0.0))
+    out = np.where(later & ~np.isnan(shortest), value, 0.0)
+    return np.asarray(out + out.T)
+
+
+def _window_edges(cameras: NDArray[np.str_], transits: Transits, edge: int) -> Array:
+    """(C, C) shortest (edge 0) or longest (1) seconds from row to column; NaN: no neighbours."""
+    nothing = (np.nan, np.nan)
+    rows = [[transits.get((str(a), str(b)), nothing)[edge] for b in cameras] for a in cameras]
+    return np.array(rows, np.float64).reshape(len(cameras), len(cameras))

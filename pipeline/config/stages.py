@@ -139,6 +139,13 @@ class AssociationConfig(Settings):
         description="Seconds for which an unseen person stays a candidate; default 86400 (a day). "
         "Raising it costs time and lets people be confused with more others.",
     )
+    every_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds between passes during a run; default 60; 0: only at its end. "
+        "Raising it shows the identities of live cameras later; a pass never takes more than a "
+        "tenth of the hub's time.",
+    )
 
 
 class TrackletsConfig(Settings):

@@ -14,6 +14,7 @@ from pipeline.association.evidence import (
     Calibration,
     Evidence,
     Transits,
+    _transit,
     gather_evidence,
     transit_between,
 )
@@ -169,3 +170,27 @@ def test_bodies_without_a_common_part_take_the_mean() -> None:
     known = found.part_distance[:3, :3]
     assert np.isfinite(found.log_odds).all()
     assert found.part_distance[3, 0] == pytest.approx(known.mean())
+
+
+VISITS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 12), st.integers(1, 5)), max_size=7
+)
+
+
+@settings(deadline=None)
+@given(visits=VISITS)
+def test_all_transits_at_once_are_those_of_each_pair(visits: list[tuple[str, int, int]]) -> None:
+    windows = {("a", "b"): (2.0, 6.0), ("b", "a"): (1.0, 3.0), ("b", "c"): (0.0, 4.0)}
+    tracklets = [
+        tracklet(str(n), n, camera=name, start_s=start, length_s=length, exemplars=0)
+        for n, (name, start, length) in enumerate(visits)
+    ]
+    expected = np.zeros((len(visits), len(visits)))
+    for i in range(len(visits)):
+        for j in range(i):
+            found = transit_between(tracklets[i], tracklets[j], windows)
+            if found is not None:
+                seconds, (low, high) = found
+                value = 1.0 if low <= seconds <= high else -3.0 if seconds < low else 0.0
+                expected[i, j] = expected[j, i] = value
+    np.testing.assert_array_equal(_transit(tracklets, windows), expected)
