@@ -26,7 +26,7 @@ from pipeline.tally import CameraTotals, Tally
 logger = logging.getLogger(__name__)
 
 DEFAULT_STAGES = "pipeline.stages:build_stages"
-DEFAULT_LISTENER = "pipeline.association.live:LiveAssociator"
+DEFAULT_LISTENER = "pipeline.association.live_associator:LiveAssociator"
 _LOOK_S = 0.2
 
 

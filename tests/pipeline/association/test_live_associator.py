@@ -9,7 +9,7 @@ import pytest
 from association_builders import RUN, open_store, tracklet
 
 import pipeline.association.associator as associator
-from pipeline.association.live import LiveAssociator
+from pipeline.association.live_associator import LiveAssociator
 from pipeline.config import AssociationConfig, CameraConfig, RunConfig
 from storage.store import Store
 
