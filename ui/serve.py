@@ -83,28 +83,14 @@ def serve(
     cutter = clips or ClipCutter(store)
     uploads = _private_uploads()
     blocks = build_app(store, service, detector, config, clips=cutter)
-    media = store.media.root.resolve()
     try:
-        blocks.launch(
-            server_name=config.host,
-            server_port=config.port,
-            auth=[login] if login else None,
-            auth_message="Crosswalk: please sign in.",
-            allowed_paths=[str(media / CROPS), str(cutter.folder)],
-            max_file_size=MAX_UPLOAD,
-            app_kwargs={"middleware": [_guard(config)], "docs_url": None, "redoc_url": None},
-            theme=theme(),
-            css_paths=STYLE,
-            footer_links=[],
-            **_OFFLINE,
-        )
+        _launch(blocks, config, login, [store.media.root.resolve() / CROPS, cutter.folder])
     except OSError as error:
         shutil.rmtree(uploads, ignore_errors=True)
         raise ConfigError(
             f"ui.port: {config.host}:{config.port} cannot be used: {error}; choose another port"
         ) from error
-    shown = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host
-    url = f"http://{f'[{shown}]' if ':' in shown else shown}:{config.port}/"
+    url = page_url(config)
     if open_browser:
         webbrowser.open(url)
     return RunningUi(url, blocks, uploads)
@@ -122,6 +108,31 @@ _OFFLINE: dict[str, Any] = {
     "enable_monitoring": False,
     "run_history": False,
 }
+
+
+def _launch(
+    blocks: gr.Blocks, config: UiConfig, login: tuple[str, str] | None, folders: list[Path]
+) -> None:
+    """Serve in the background; files are handed out from `folders` only."""
+    blocks.launch(
+        server_name=config.host,
+        server_port=config.port,
+        auth=[login] if login else None,
+        auth_message="Crosswalk: please sign in.",
+        allowed_paths=[str(folder) for folder in folders],
+        max_file_size=MAX_UPLOAD,
+        app_kwargs={"middleware": [_guard(config)], "docs_url": None, "redoc_url": None},
+        theme=theme(),
+        css_paths=STYLE,
+        footer_links=[],
+        **_OFFLINE,
+    )
+
+
+def page_url(config: UiConfig) -> str:
+    """Address for a browser on this machine; that of a page for everybody is the loopback one."""
+    shown = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{config.port}/"
 
 
 def login_of(config: UiConfig) -> tuple[str, str] | None:

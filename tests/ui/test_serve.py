@@ -12,7 +12,7 @@ import pytest
 from pipeline.config import ConfigError, UiConfig
 from ui.context import Context
 from ui.local_only import POLICY, LocalOnly, host_name
-from ui.serve import RunningUi, login_of, serve
+from ui.serve import RunningUi, login_of, page_url, serve
 
 
 def start(context: Context, config: UiConfig) -> RunningUi:
@@ -117,6 +117,21 @@ def test_logins(monkeypatch: pytest.MonkeyPatch) -> None:
         login_of(named)
     monkeypatch.setenv("CROSSWALK_PW", "hush")
     assert login_of(named) == ("ada", "hush")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7860/"),
+        ("localhost", "http://localhost:7860/"),
+        ("::1", "http://[::1]:7860/"),
+        ("0.0.0.0", "http://127.0.0.1:7860/"),
+        ("::", "http://127.0.0.1:7860/"),
+        ("192.168.1.5", "http://192.168.1.5:7860/"),
+    ],
+)
+def test_the_address_that_a_browser_is_given(host: str, url: str) -> None:
+    assert page_url(UiConfig.model_construct(host=host, port=7860)) == url
 
 
 @pytest.mark.parametrize(
