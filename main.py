@@ -23,10 +23,12 @@ from pipeline.cli_options import (
     StoreDir,
     Workers,
     finish,
+    on_archive,
     options_given,
     pass_on,
 )
-from pipeline.cli_session import DEFAULT_STORE, session
+from pipeline.cli_output import Result
+from pipeline.cli_session import DEFAULT_STORE, Session, session
 from reid.cli import app as reid_app
 
 app = typer.Typer(
@@ -121,8 +123,9 @@ def ui(
         running.wait()
 
 
-@app.command(rich_help_panel=LOOK)
+@on_archive(app, LOOK)
 def search(
+    current: Session,
     image: Annotated[Path, typer.Option("--image", metavar="PICTURE", help="Who to look for.")],
     camera: Annotated[
         list[str] | None, typer.Option("--camera", metavar="ID", help="Only here; repeatable.")
@@ -145,20 +148,14 @@ def search(
             "--whole", metavar="", help="The picture is a crop: look for no people in it."
         ),
     ] = False,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Find a person by picture: who it may be, where and when, and why."""
     from pipeline import cli_search
 
-    with session(store, db, media, as_json) as current:
-        archive = current.store()
-        known = [row.id for row in archive.cameras()]
-        where = cli_search.search_filter(camera or [], start, end, known)
-        found = cli_search.search(archive, image, where, person=person, whole=whole, top=top)
-        finish(current, found)
+    archive = current.store()
+    known = [row.id for row in archive.cameras()]
+    where = cli_search.search_filter(camera or [], start, end, known)
+    return cli_search.search(archive, image, where, person=person, whole=whole, top=top)
 
 
 app.add_typer(cli_commands.app)

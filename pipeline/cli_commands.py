@@ -14,16 +14,14 @@ from pipeline.cli_options import (
     MAIN,
     PEOPLE,
     TOOLS,
-    DbUrl,
     Json,
-    MediaDir,
     RunName,
-    StoreDir,
     Yes,
     finish,
+    on_archive,
 )
 from pipeline.cli_output import Result
-from pipeline.cli_session import DEFAULT_STORE, session
+from pipeline.cli_session import DEFAULT_STORE, Session, session
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -34,45 +32,36 @@ app = typer.Typer()
 def _listing(what: Callable[[Store], Result]) -> None:
     """Add a command that shows one list."""
 
-    def command(
-        store: StoreDir = DEFAULT_STORE,
-        db: DbUrl = None,
-        media: MediaDir = None,
-        as_json: Json = False,
-    ) -> None:
-        with session(store, db, media, as_json) as current:
-            finish(current, what(current.store()))
+    def show(current: Session) -> Result:
+        return what(current.store())
 
-    text = (what.__doc__ or "").strip()
-    app.command(what.__name__, help=text, rich_help_panel=LOOK)(command)
+    show.__name__, show.__doc__ = what.__name__, what.__doc__
+    on_archive(app, LOOK)(show)
 
 
 for _what in (cli_lists.identities, cli_lists.cameras, cli_lists.runs):
     _listing(_what)
 
 
-@app.command(rich_help_panel=MAIN)
+@on_archive(app, MAIN)
 def associate(
+    current: Session,
     sources: Annotated[
         Path | None,
         typer.Option("--sources", metavar="YAML", help="Settings; default: the newest run's."),
     ] = None,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Decide again who is who, over the whole archive; an operator's decisions stay."""
     from pipeline import cli_archive
     from pipeline.config import load_config
 
-    with session(store, db, media, as_json) as current:
-        config = load_config(sources) if sources else None
-        finish(current, cli_archive.associate(current.store(), config))
+    config = load_config(sources) if sources else None
+    return cli_archive.associate(current.store(), config)
 
 
-@app.command(rich_help_panel=MAIN)
+@on_archive(app, MAIN)
 def evaluate(
+    current: Session,
     gt: Annotated[
         Path,
         typer.Option("--gt", metavar="DIR", help="CAMERA.txt (MOTChallenge), ignore_CAMERA.txt."),
@@ -87,20 +76,16 @@ def evaluate(
             help="Last frame that counts; default: last labelled.",
         ),
     ] = None,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Score a run against labelled cameras: IDF1, MOTA, HOTA, and IDF1 across cameras."""
     from pipeline import cli_archive
 
-    with session(store, db, media, as_json) as current:
-        finish(current, cli_archive.evaluate(current.store(), gt, run_name, max_frame))
+    return cli_archive.evaluate(current.store(), gt, run_name, max_frame)
 
 
-@app.command(rich_help_panel=MAIN)
+@on_archive(app, MAIN)
 def export(
+    current: Session,
     mot: Annotated[
         Path, typer.Option("--mot", metavar="DIR", help="Folder for one CAMERA.txt per camera.")
     ],
@@ -108,65 +93,48 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace files that are there.")
     ] = False,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Write MOTChallenge files, one identity space over all cameras."""
     from pipeline import cli_archive
 
-    with session(store, db, media, as_json) as current:
-        finish(current, cli_archive.export(current.store(), mot, run_name, overwrite))
+    return cli_archive.export(current.store(), mot, run_name, overwrite)
 
 
-@app.command(rich_help_panel=PEOPLE)
+@on_archive(app, PEOPLE)
 def erase(
+    current: Session,
     identity: Annotated[int, typer.Option("--identity", metavar="N", help="The person.")],
     yes: Yes = False,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Remove a person: rows, vectors, pictures and clips; says what was removed."""
     from pipeline import cli_erase
 
-    with session(store, db, media, as_json) as current:
-        finish(current, cli_erase.erase(current.store(), identity, yes=yes))
+    return cli_erase.erase(current.store(), identity, yes=yes)
 
 
-@app.command(rich_help_panel=PEOPLE)
+@on_archive(app, PEOPLE)
 def retention(
+    current: Session,
     days: Annotated[
         float, typer.Option("--days", metavar="N", help="Remove who was last seen earlier.")
     ],
     yes: Yes = False,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Remove everything older than so many days."""
     from pipeline import cli_erase
 
-    with session(store, db, media, as_json) as current:
-        finish(current, cli_erase.retain(current.store(), days, yes=yes))
+    return cli_erase.retain(current.store(), days, yes=yes)
 
 
-@app.command(rich_help_panel=PEOPLE)
+@on_archive(app, PEOPLE)
 def audit(
+    current: Session,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Most lines to show.")
     ] = 50,
-    store: StoreDir = DEFAULT_STORE,
-    db: DbUrl = None,
-    media: MediaDir = None,
-    as_json: Json = False,
-) -> None:
+) -> Result:
     """Show who searched, exported, decided and erased what, newest first."""
-    with session(store, db, media, as_json) as current:
-        finish(current, cli_lists.audit(current.store(), limit))
+    return cli_lists.audit(current.store(), limit)
 
 
 @app.command("demo-gt", rich_help_panel=TOOLS)

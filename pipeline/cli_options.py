@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from pipeline.cli_errors import exit_codes
 from pipeline.cli_output import Result
-from pipeline.cli_session import Session
+from pipeline.cli_session import DEFAULT_STORE, Session, session
 
 MAIN, LOOK, PEOPLE, TOOLS = "The job", "Search and look", "Privacy", "Tools"
 """Panels of the help, in this order."""
@@ -55,6 +57,9 @@ Yes = Annotated[
 ]
 
 
+Work = TypeVar("Work", bound=Callable[..., Result])
+
+
 class Commands(TyperGroup):
     """The commands; every error leaves as one sentence and an exit code."""
 
@@ -77,6 +82,37 @@ def finish(current: Session, result: Result) -> None:
         typer.echo(line, err=True)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def on_archive(app: typer.Typer, panel: str) -> Callable[[Work], Work]:
+    """Make a function a command on an archive, of the same name and with its docstring as help.
+
+    The function takes the `Session` and its own options and returns what is to be shown; the
+    command has `--store`, `--db`, `--media` and `--json` besides.
+
+    Args:
+        app: what the command is added to.
+        panel: of the help.
+    """
+
+    def add(work: Work) -> Work:
+        def command(
+            store: StoreDir = DEFAULT_STORE,
+            db: DbUrl = None,
+            media: MediaDir = None,
+            as_json: Json = False,
+            **own: Any,
+        ) -> None:
+            with session(store, db, media, as_json) as current:
+                finish(current, work(current, **own))
+
+        _, *own = inspect.signature(work, eval_str=True).parameters.values()
+        *place, _ = inspect.signature(command, eval_str=True).parameters.values()
+        command.__signature__ = inspect.Signature([*own, *place])  # type: ignore[attr-defined]
+        app.command(work.__name__, help=inspect.getdoc(work), rich_help_panel=panel)(command)
+        return work
+
+    return add
 
 
 def options_given(ctx: typer.Context) -> dict[str, Any]:
