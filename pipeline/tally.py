@@ -4,44 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pipeline.heartbeat import CameraProgress, CameraState, Heartbeat
+from pipeline.heartbeat import CameraProgress, Heartbeat
 
 
 @dataclass(frozen=True)
-class CameraTotals:
+class CameraTotals(CameraProgress):
     """One camera over all worker processes that had it.
 
-    Attributes:
-        camera: id of the camera.
-        state: as in `CameraProgress`.
-        live: whether it is a stream or a webcam.
-        frames: frames processed in the run, those before a resume included.
-        frames_here: frames processed since this start of the program.
-        frames_total: frames of the recording, None if unknown.
-        position: index of the newest frame, -1 before the first.
-        people: in view.
-        tracklets: closed in the run.
-        dropped: frames of a live camera that were replaced by newer ones.
-        wall_s: seconds of work since this start of the program.
-        stage_s: seconds per stage.
-        warnings: what went wrong.
+    The attributes are those of `CameraProgress`, with these differences: `frames_here`, `wall_s`
+    and `stage_s` are of all processes since this start of the program, `frames` and `tracklets`
+    include those before a resume, `dropped` and `warnings` are of all processes.
     """
-
-    camera: str
-    state: CameraState = "waiting"
-    live: bool = False
-    frames: int = 0
-    frames_here: int = 0
-    frames_total: int | None = None
-    position: int = -1
-    people: int = 0
-    tracklets: int = 0
-    dropped: int = 0
-    wall_s: float = 0.0
-    stage_s: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:
