@@ -56,7 +56,10 @@ _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal
 
 
 class _Handlers:
-    """What the tab's events do; each returns the values of its outputs."""
+    """What the tab's events do; each returns the values of its outputs.
+
+    `filters` are the values of the three boxes beside the picture: ids of cameras, from and to.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -72,88 +75,65 @@ class _Handlers:
         found, text = attempt(lambda: ss.zone_hint(self._context, cameras))
         return found if found is not None else text
 
-    def uploaded(
-        self, path: str, cameras: list[str], start: str, end: str, request: gr.Request
-    ) -> tuple[Any, ...]:
+    def uploaded(self, path: str, request: gr.Request, *filters: Any) -> tuple[Any, ...]:
         """Show the people of the picture; search at once if there is only one."""
         session, text = attempt(lambda: ss.with_picture(self._context, Path(path)))
         if session is None or session.image_bgr is None or session.people is None:
             return ss.SearchSession(), problem(text), empty(_START), empty(_PLAYER), None
         shown = picture_view(session.image_bgr, session.people, session.chosen)
         if session.kind:
-            found = self._search(session, ss.Filters(tuple(cameras), start, end), request)
+            found = self._search(session, filters, request)
         else:
             found = empty("Several people are in the picture: click the one to search for.")
         return session, shown, found, empty(_PLAYER), None
 
     def chosen(
-        self,
-        session: ss.SearchSession,
-        cameras: list[str],
-        start: str,
-        end: str,
-        event: gr.EventData,
-        request: gr.Request,
+        self, session: ss.SearchSession, event: gr.EventData, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
         """Search for the person whose box was clicked."""
         asked, text = attempt(lambda: ss.asking(session, "image", str(event.value)))
         if asked is None or asked.image_bgr is None or asked.people is None:
             return session, gr.skip(), problem(text), gr.skip()
         shown = picture_view(asked.image_bgr, asked.people, asked.chosen)
-        found = self._search(asked, ss.Filters(tuple(cameras), start, end), request)
+        found = self._search(asked, filters, request)
         return asked, shown, found, empty(_PLAYER)
 
     def clicked(
-        self,
-        session: ss.SearchSession,
-        cameras: list[str],
-        start: str,
-        end: str,
-        event: gr.EventData,
-        request: gr.Request,
+        self, session: ss.SearchSession, event: gr.EventData, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
         """Play a result, or search for more like it."""
         if event.action == "play":
             return session, gr.skip(), self._context.play(str(event.value))
         asked = ss.asking(session, "tracklet", str(event.value))
-        filters = ss.Filters(tuple(cameras), start, end)
         return asked, self._search(asked, filters, request), gr.skip()
 
     def again(
-        self,
-        session: ss.SearchSession,
-        number: str,
-        cameras: list[str],
-        start: str,
-        end: str,
-        request: gr.Request,
+        self, session: ss.SearchSession, number: str, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
         """Repeat the last search with the filters as they are now."""
         if not session.kind and session.image_bgr is None and number.strip():
-            return self.by_number(session, number, cameras, start, end, request)
-        return session, self._search(session, ss.Filters(tuple(cameras), start, end), request)
+            return self.by_number(session, number, request, *filters)
+        return session, self._search(session, filters, request)
 
     def by_number(
-        self,
-        session: ss.SearchSession,
-        number: str,
-        cameras: list[str],
-        start: str,
-        end: str,
-        request: gr.Request,
+        self, session: ss.SearchSession, number: str, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
         """Search for a known person."""
         asked, text = attempt(lambda: ss.asking(session, "identity", number))
         if asked is None:
             return session, problem(text)
-        return asked, self._search(asked, ss.Filters(tuple(cameras), start, end), request)
+        return asked, self._search(asked, filters, request)
 
-    def _search(self, session: ss.SearchSession, filters: ss.Filters, request: gr.Request) -> str:
+    def _search(
+        self, session: ss.SearchSession, filters: tuple[Any, ...], request: gr.Request
+    ) -> str:
         """Return the results or a sentence."""
         context = self._context
+        cameras, start, end = filters
+        typed = ss.Filters(tuple(cameras), start, end)
 
         def view() -> str:
-            found = ss.run(context, session, filters, actor_of(request))
+            found = ss.run(context, session, typed, actor_of(request))
             return results_view(found, context.cameras(), context.media, ss.heading(session))
 
         shown, text = attempt(view)

@@ -66,7 +66,7 @@ def test_opening_offers_the_cameras(search: SearchHandlers) -> None:
 
 def test_one_person_is_searched_at_once(search: SearchHandlers, tmp_path: Path) -> None:
     path = picture(tmp_path, alone=True)
-    session, shown, results, player, upload = search.uploaded(path, *FILTERS, Request())
+    session, shown, results, player, upload = search.uploaded(path, Request(), *FILTERS)
     assert session.kind == "image"
     assert "cw-box cw-chosen" in shown
     assert "Person 1" in results
@@ -76,13 +76,13 @@ def test_one_person_is_searched_at_once(search: SearchHandlers, tmp_path: Path) 
 
 def test_several_people_are_offered(search: SearchHandlers, tmp_path: Path) -> None:
     path = picture(tmp_path, alone=False)
-    session, _, results, _, _ = search.uploaded(path, *FILTERS, Request())
+    session, _, results, _, _ = search.uploaded(path, Request(), *FILTERS)
     assert "click the one to search for" in results
-    asked, shown, results, _ = search.chosen(session, *FILTERS, Event("person", "1"), Request())
+    asked, shown, results, _ = search.chosen(session, Event("person", "1"), Request(), *FILTERS)
     assert asked.chosen == 1
     assert shown.count("cw-chosen") == 1
     assert "lobby-5" in results
-    same, _, problem, _ = search.chosen(session, *FILTERS, Event("person", "7"), Request())
+    same, _, problem, _ = search.chosen(session, Event("person", "7"), Request(), *FILTERS)
     assert same is session
     assert "Choose one of the numbered people" in problem
 
@@ -90,34 +90,34 @@ def test_several_people_are_offered(search: SearchHandlers, tmp_path: Path) -> N
 def test_a_bad_upload_keeps_nothing(search: SearchHandlers, tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(b"nothing")
-    session, problem, _, _, _ = search.uploaded(str(path), *FILTERS, Request())
+    session, problem, _, _, _ = search.uploaded(str(path), Request(), *FILTERS)
     assert session == SearchSession()
     assert "x.png is not a picture" in problem
 
 
 def test_results_are_played_or_followed(search: SearchHandlers, context: Context) -> None:
     session = SearchSession()
-    same, _, player = search.clicked(session, *FILTERS, Event("play", "lobby-1"), Request())
+    same, _, player = search.clicked(session, Event("play", "lobby-1"), Request(), *FILTERS)
     assert same is session
     assert "<video" in player
-    asked, results, _ = search.clicked(session, *FILTERS, Event("more", "lobby-1"), Request())
+    asked, results, _ = search.clicked(session, Event("more", "lobby-1"), Request(), *FILTERS)
     assert (asked.kind, asked.subject) == ("tracklet", "lobby-1")
     assert "yard-1" in results
     assert context.store.audit_log(1)[0].actor == "ada"
 
 
 def test_searching_again(search: SearchHandlers) -> None:
-    asked, results = search.by_number(SearchSession(), "1", *FILTERS, Request())
+    asked, results = search.by_number(SearchSession(), "1", Request(), *FILTERS)
     assert "lobby-1" in results
-    _, narrowed = search.again(asked, "", ["yard"], "", "", Request())
+    _, narrowed = search.again(asked, "", Request(), ["yard"], "", "")
     assert "lobby-1" not in narrowed
     assert "yard-1" in narrowed
-    fresh, results = search.again(SearchSession(), "2", *FILTERS, Request())
+    fresh, results = search.again(SearchSession(), "2", Request(), *FILTERS)
     assert fresh.subject == "2"
     assert "cw-card" in results
-    _, problem = search.again(SearchSession(), "", *FILTERS, Request())
+    _, problem = search.again(SearchSession(), "", Request(), *FILTERS)
     assert "Upload a picture" in problem
-    _, problem = search.by_number(SearchSession(), "two", *FILTERS, Request())
+    _, problem = search.by_number(SearchSession(), "two", Request(), *FILTERS)
     assert "Type the number" in problem
 
 
@@ -128,7 +128,7 @@ def test_an_unexpected_error_shows_no_detail(
         raise RuntimeError("/secret/path")
 
     monkeypatch.setattr(SearchService, "search_by_identity", fail)
-    _, shown = search.by_number(SearchSession(), "1", *FILTERS, Request())
+    _, shown = search.by_number(SearchSession(), "1", Request(), *FILTERS)
     assert UNEXPECTED[:20] in shown
     assert "secret" not in shown
 
@@ -188,4 +188,4 @@ def test_a_broken_archive_is_a_sentence(
     monkeypatch.setattr(type(context.store), "cameras", fail)
     assert "disk that is gone." in people.refresh(_Chosen(1), "")[1]
     assert "disk that is gone." in search.hint([])
-    assert "disk that is gone." in search.by_number(SearchSession(), "1", *FILTERS, Request())[1]
+    assert "disk that is gone." in search.by_number(SearchSession(), "1", Request(), *FILTERS)[1]
