@@ -5,8 +5,6 @@ from __future__ import annotations
 import configparser
 import math
 import re
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import cv2
@@ -15,21 +13,20 @@ from numpy.typing import NDArray
 
 from pipeline.config import CameraConfig
 from pipeline.errors import SourceError
-from pipeline.frames import Frame
 from pipeline.sources.base import SourceInfo, WarningList
-from pipeline.sources.rate import RateCap
+from pipeline.sources.even import EvenSource
 from pipeline.sources.start_time import recording_start
 from pipeline.sources.video import DEFAULT_FPS
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
-class FolderSource:
+class FolderSource(EvenSource):
     """Images of a folder in natural order (`2.jpg` before `10.jpg`), one frame each.
 
     A MOTChallenge sequence (`seqinfo.ini`, `img1/`) gives its own frame rate; any other folder is
-    taken as 25 frames per second. An unreadable image is skipped with a warning and keeps its
-    index.
+    taken as 25 frames per second. The size is that of the first readable image; an unreadable one
+    is skipped with a warning and keeps its index.
 
     Args:
         config: the camera; its url is an absolute folder.
@@ -39,20 +36,15 @@ class FolderSource:
     """
 
     def __init__(self, config: CameraConfig) -> None:
-        self.camera = config.id
-        self._config = config
-        self._warnings = WarningList(config.id)
-        self._closed = False
-        root = Path(config.url)
-        folder, fps = _mot_layout(root, self._warnings)
+        warnings = WarningList(config.id)
+        folder, fps = _mot_layout(Path(config.url), warnings)
         self._files = list_images(folder)
-        self._next = 0
         first = next((im for f in self._files if (im := read_image(f)) is not None), None)
         if first is None:
             found = "no image that can be read" if self._files else "no images (.jpg, .png, …)"
             raise SourceError(config.id, config.display_url, f"{found} in {folder}")
-        start, origin = recording_start(config, self._warnings)
-        self._info = SourceInfo(
+        start, origin = recording_start(config, warnings)
+        info = SourceInfo(
             width=first.shape[1],
             height=first.shape[0],
             fps=fps,
@@ -62,43 +54,14 @@ class FolderSource:
             start_time_origin=origin,
             url=config.display_url,
         )
+        super().__init__(config, info, warnings)
 
-    @property
-    def info(self) -> SourceInfo:
-        """Size of the first readable image, rate and number of images."""
-        return self._info
-
-    @property
-    def warnings(self) -> list[str]:
-        """What went wrong so far."""
-        return self._warnings.lines
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the readable images that the rate cap keeps; an index is a place in the list."""
-        cap = RateCap(self._config.fps_cap)
-        if self._next > 0:
-            cap.keeps((self._next - 1) / self._info.fps)
-        while self._next < len(self._files) and not self._closed:
-            index, self._next = self._next, self._next + 1
-            offset_s = index / self._info.fps
-            if not cap.keeps(offset_s):
-                continue
-            image = read_image(self._files[index])
-            if image is None:
-                self._warnings.add(f"image {self._files[index]} cannot be read; skipped")
-                continue
-            time = self._info.start_time_utc + timedelta(seconds=offset_s)
-            yield Frame(self.camera, index, time, image, offset_s)
-
-    def seek(self, frame_index: int) -> None:
-        """Continue at `frame_index`; beyond the end nothing more is yielded."""
-        if frame_index < 0:
-            raise ValueError(f"frame index {frame_index} is negative")
-        self._next = frame_index
-
-    def close(self) -> None:
-        """End a running iteration at its next frame."""
-        self._closed = True
+    def picture(self, index: int) -> NDArray[np.uint8] | None:
+        """Image `index` of the list as (H, W, 3) uint8 BGR; None if it cannot be read."""
+        image = read_image(self._files[index])
+        if image is None:
+            self._warnings.add(f"image {self._files[index]} cannot be read; skipped")
+        return image
 
 
 def list_images(folder: Path) -> list[Path]:
