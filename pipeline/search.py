@@ -8,7 +8,8 @@ SQL filter → cosine of whole-body vectors over all exemplars → aligned part 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -136,10 +137,8 @@ class SearchService:
     ) -> SearchResult:
         """Find more like a stored tracklet, which is not found itself."""
         subject = {"by": "tracklet", "tracklet": uuid}
-        try:
+        with self._refusing(actor, subject):
             query = query_of([self._store.tracklet(uuid)])
-        except (StoreError, SearchError) as error:
-            raise self._refused(actor, subject, error) from error
         others = replace(where, exclude_tracklets={*where.exclude_tracklets, uuid})
         return self._audited(actor, subject, query, others, limit)
 
@@ -156,30 +155,32 @@ class SearchService:
         A tracklet of the person is compared with the person's other tracklets, not with itself.
         """
         subject = {"by": "identity", "identity": identity_id}
-        try:
+        with self._refusing(actor, subject):
             tracklets = self._store.tracklets(identity=identity_id)
             if not tracklets:
                 raise SearchError(f"Person {identity_id} has no pictures to search with.")
             query = query_of(tracklets)
-        except (StoreError, SearchError) as error:
-            raise self._refused(actor, subject, error) from error
         return self._audited(actor, subject, query, where, limit)
 
     def _audited(
         self, actor: str, subject: dict[str, Any], query: Query, where: SearchFilter, limit: int
     ) -> SearchResult:
         details = {**subject, **filter_dict(where)}
-        try:
+        with self._refusing(actor, details):
             result = self._run(query, where, limit)
-        except (StoreError, SearchError) as error:
-            raise self._refused(actor, details, error) from error
         self._store.audit(actor, "search", {**details, "hits": len(result.hits)})
         return result
 
-    def _refused(self, actor: str, details: dict[str, Any], error: ValueError) -> SearchError:
-        """Log a search that cannot be made and return the error to raise."""
-        self._store.audit(actor, "search", {**details, "refused": str(error)})
-        return error if isinstance(error, SearchError) else SearchError(sentence(str(error)))
+    @contextmanager
+    def _refusing(self, actor: str, details: dict[str, Any]) -> Iterator[None]:
+        """Log a search that cannot be made, and say why in a sentence for the operator."""
+        try:
+            yield
+        except (StoreError, SearchError) as error:
+            self._store.audit(actor, "search", {**details, "refused": str(error)})
+            if isinstance(error, SearchError):
+                raise
+            raise SearchError(sentence(str(error))) from error
 
     def _run(self, query: Query, where: SearchFilter, limit: int) -> SearchResult:
         """All stages."""
