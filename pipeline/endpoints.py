@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 import stat
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import zmq
 import zmq.auth
 
+from pipeline import config
 from pipeline.errors import ConfigError
 
 MAX_IPC_BYTES = 107
@@ -61,13 +61,7 @@ def check_endpoint(settings: TransportSettings) -> None:
 
 def is_loopback(address: str) -> bool:
     """Whether `HOST:PORT` can only be reached from this machine."""
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return config.is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
 def ipc_endpoint(folder: Path, name: str) -> str:

@@ -48,8 +48,9 @@ def test_other_addresses_are_refused_with_what_to_write(endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "expected"),
-    [("127.1.2.3:1", True), ("[::1]:1", True), ("10.0.0.1:1", False), ("*:1", False)],
-)
+    [("127.1.2.3:1", True), ("localhost:1", True), ("[::1]:1", True), ("10.0.0.1:1", False),
+     ("*:1", False)],
+)  # fmt: skip
 def test_loopback(address: str, expected: bool) -> None:
     assert is_loopback(address) is expected
 
