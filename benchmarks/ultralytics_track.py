@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipeline.config import CameraConfig, RunConfig, load_config
-from pipeline.detector import _NMS_IOU, DEFAULT_WEIGHTS
+from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def _stream(camera: CameraConfig, config: RunConfig) -> Iterator[Any]:
         tracker="botsort.yaml",
         classes=[person],
         conf=detector.confidence,
-        iou=_NMS_IOU,
+        iou=NMS_IOU,
         verbose=False,
         **size,
     )

@@ -18,7 +18,9 @@ from trackers.detections import Detections
 log = logging.getLogger(__name__)
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "yolo11n_person_int8_openvino_model"
-_NMS_IOU = 0.7
+NMS_IOU = 0.7
+"""Of two boxes that overlap by more (intersection over union) the fainter one is dropped. Raising
+it keeps people who stand close together, and more second boxes of one person."""
 
 
 class Detector:
@@ -87,6 +89,6 @@ class Detector:
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
         options: dict[str, Any] = {"imgsz": self.image_size} if self.image_size else {}
         result: list[Any] = self._model.predict(
-            images, conf=self.confidence, iou=_NMS_IOU, verbose=False, **options
+            images, conf=self.confidence, iou=NMS_IOU, verbose=False, **options
         )
         return result

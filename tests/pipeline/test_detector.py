@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.detector import DEFAULT_WEIGHTS, Detector
+from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU, Detector
 from pipeline.errors import ConfigError
 from trackers.boxes import iou
 
@@ -99,7 +99,8 @@ def test_settings_reach_the_model_and_it_is_loaded_once(yolo: Path) -> None:
     detector.detect([WHITE])
     detector.detect([WHITE, BLACK])
     assert [call["count"] for call in FakeYolo.calls] == [1, 1, 2], "the first one is the trial"
-    assert {(call["imgsz"], call["conf"]) for call in FakeYolo.calls} == {(320, 0.3)}
+    settings = {(call["imgsz"], call["conf"], call["iou"]) for call in FakeYolo.calls}
+    assert settings == {(320, 0.3, NMS_IOU)}
     Detector(yolo).load()
     assert "imgsz" not in FakeYolo.calls[-1]
 
