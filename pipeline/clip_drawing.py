@@ -38,7 +38,13 @@ def box_at(tracklet: Tracklet, time_s: float) -> NDArray[np.float32] | None:
 
 
 def draw_box(image_bgr: NDArray[np.uint8], box_xyxy: NDArray[np.float32], name: str) -> None:
-    """Draw a box with a name above it (below its upper edge if there is no room) in place."""
+    """Draw a box with a name above it (below its upper edge if there is no room) in place.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, changed.
+        box_xyxy: (4,) pixels; parts outside the picture are not drawn.
+        name: one line.
+    """
     thickness = max(2, round(image_bgr.shape[0] / 240))
     left, top, right, bottom = (round(float(edge)) for edge in box_xyxy)
     cv2.rectangle(image_bgr, (left, top), (right, bottom), _INK_BGR, thickness + 2)
@@ -49,7 +55,7 @@ def draw_box(image_bgr: NDArray[np.uint8], box_xyxy: NDArray[np.float32], name: 
 
 
 def draw_caption(image_bgr: NDArray[np.uint8], text: str) -> None:
-    """Write a line into the lower left corner in place."""
+    """Write a line into the lower left corner of an (H, W, 3) uint8 picture, in place."""
     plate = text_plate(text, _text_px(image_bgr), _INK_BGR, _PAPER_BGR)
     _paste(image_bgr, plate, 0, image_bgr.shape[0] - plate.shape[0])
 

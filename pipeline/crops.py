@@ -44,7 +44,7 @@ def cut(image_bgr: NDArray[np.uint8], clipped_xyxy: NDArray[np.int64]) -> NDArra
 
 
 def encode_jpeg(crop_bgr: NDArray[np.uint8]) -> bytes:
-    """The crop as JPEG, at most 384 pixels high."""
+    """The (h, w, 3) uint8 crop, which must not be empty, as JPEG of at most 384 pixels height."""
     height, width = crop_bgr.shape[:2]
     if height > _STORED_HEIGHT_PX:
         size = (max(1, round(width * _STORED_HEIGHT_PX / height)), _STORED_HEIGHT_PX)

@@ -122,7 +122,11 @@ def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def person_crop(
     image_bgr: NDArray[np.uint8], box_xyxy: NDArray[np.float32] | None
 ) -> NDArray[np.uint8]:
-    """Return the crop of ``box_xyxy`` (4 numbers, pixels); None means the whole picture.
+    """Return the part of a picture that a box holds, (h, w, 3) uint8 BGR.
+
+    Args:
+        image_bgr: (H, W, 3) uint8; grey and transparent ones are converted.
+        box_xyxy: (4,) pixels, cut at the edges; None means the whole picture.
 
     Raises:
         SearchError: this is not a picture, or the box leaves fewer than 4 × 8 pixels of it.

@@ -33,7 +33,7 @@ def part_similarity(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn aligned part distances (0..0.76) into the cosines that would cause them, 1..-1.
 
     The distance of a pair of parts is tanh(x / 2) with x = sqrt(2 - 2 cosine), see
-    `reid.distances`; its inverse puts parts and whole body on one scale. NaN stays NaN.
+    `reid.distances`; its inverse puts parts and whole body on one scale. Any shape; NaN stays NaN.
     """
     x = 2 * np.arctanh(np.minimum(distance, np.float32(0.9999)))
     return np.asarray(np.maximum(1 - x**2 / 2, -1), np.float32)

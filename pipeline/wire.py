@@ -82,7 +82,7 @@ def is_intact(data: bytes) -> bool:
 
 
 def round_features(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round to the precision that is stored (float16), kept as float32."""
+    """Round an array of any shape to the precision that is stored (float16), kept as float32."""
     return features.astype(np.float16).astype(np.float32)
 
 

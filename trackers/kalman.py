@@ -42,7 +42,7 @@ def xyxy_to_xywh(boxes: NDArray[np.floating]) -> Array:
 
 
 def xywh_to_xyxy(boxes: NDArray[np.floating]) -> Array:
-    """The inverse of `xyxy_to_xywh`; sizes below one pixel become one pixel."""
+    """(N, 4) -> (N, 4), the inverse of `xyxy_to_xywh`; sizes below one pixel become one pixel."""
     half = np.maximum(boxes[:, 2:4], 1.0) / 2
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], 1)
 
@@ -63,7 +63,7 @@ class KalmanBoxes:
         return len(self.mean)
 
     def add(self, boxes_xyxy: NDArray[np.floating], scores: NDArray[np.floating]) -> None:
-        """Start a filter per box, at rest and unsure of its speed."""
+        """Start a filter per box (N, 4), at rest and unsure of its speed; scores (N,) in 0..1."""
         z = xyxy_to_xywh(boxes_xyxy)
         count, height = len(z), np.maximum(z[:, 3:4], 1.0)
         mean = np.zeros((count, 4, 2))
@@ -104,7 +104,7 @@ class KalmanBoxes:
         boxes_xyxy: NDArray[np.floating],
         scores: NDArray[np.floating],
     ) -> None:
-        """Correct filter `rows[k]` by measured box k."""
+        """Correct filter `rows[k]` by measured box k: rows (K,), boxes (K, 4), scores (K,)."""
         if not len(rows):
             return
         z = xyxy_to_xywh(boxes_xyxy)
@@ -116,7 +116,7 @@ class KalmanBoxes:
         self.covariance[rows] = p - gain[..., :, None] * p[..., 0:1, :]
 
     def restart(self, row: int, box_xyxy: NDArray[np.floating], score: float) -> None:
-        """Begin filter `row` anew at a box: its past motion says nothing about it."""
+        """Begin filter `row` anew at a box (4,): its past motion says nothing about it."""
         fresh = KalmanBoxes(self.noise)
         fresh.add(np.asarray(box_xyxy)[None], np.array([score]))
         self.mean[row], self.covariance[row] = fresh.mean[0], fresh.covariance[0]

@@ -64,9 +64,17 @@ class Tracker(Protocol):
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
     ) -> list[TrackPiece]:
-        """Take one frame; `embeddings` row k describes detection `embedded_rows[k]`.
+        """Take one frame.
 
-        Returns the pieces that were closed by this frame.
+        Args:
+            frame_index: 0-based frame of the source. time_s: its time in seconds, ascending.
+            detections: N boxes and scores.
+            embeddings: K rows, None if nothing was embedded.
+            embedded_rows: (K,) int64; row k of `embeddings` describes detection
+                `embedded_rows[k]`.
+
+        Returns:
+            the pieces that were closed by this frame.
         """
 
     def live(self) -> list[LiveTrack]:

@@ -34,7 +34,10 @@ def file_url(path: Path) -> str:
 
 
 def image_data(image_bgr: NDArray[np.uint8]) -> str:
-    """Return a picture as a data address of at most 900 pixels, so that no copy is stored."""
+    """Return an (H, W, 3) uint8 BGR picture as a data address, so that no copy is stored.
+
+    It is scaled down to at most 900 pixels.
+    """
     height, width = image_bgr.shape[:2]
     scale = min(1.0, _PREVIEW_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -18,7 +18,7 @@ Cameras = Mapping[str, CameraRow]
 
 
 def picture_view(image_bgr: NDArray[np.uint8], people: PeopleInPicture, chosen: int | None) -> str:
-    """Return the query picture with a numbered button over each person."""
+    """Return the (H, W, 3) uint8 BGR query picture with a numbered button over each person."""
     height, width = image_bgr.shape[:2]
     boxes = "".join(
         _box_button(number, box / np.array([width, height, width, height]), number == chosen)

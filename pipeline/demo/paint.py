@@ -27,7 +27,7 @@ def flat(color: Color, grain: float = 4.0, seed: int = 11, size: int = 512) -> F
 
 
 def tiles(first: Color, second: Color, cells: int, joint: Color, seed: int = 13) -> Floats:
-    """Chequered tiles with joints, `cells` x `cells`."""
+    """Chequered tiles with joints, `cells` x `cells`, (1024, 1024, 3) float32 BGR."""
     size = 1024
     step = size // cells
     rows, columns = np.mgrid[0:size, 0:size]
@@ -41,7 +41,7 @@ def tiles(first: Color, second: Color, cells: int, joint: Color, seed: int = 13)
 
 
 def bricks(color: Color, joint: Color, courses: int, seed: int = 17) -> Floats:
-    """A wall of bricks in running bond."""
+    """A wall of bricks in running bond, `courses` high, (1024, 1024, 3) float32 BGR."""
     size = 1024
     tall = size // courses
     long = tall * 3
@@ -56,7 +56,7 @@ def bricks(color: Color, joint: Color, courses: int, seed: int = 17) -> Floats:
 
 
 def panel(color: Color, frame: Color, split: int = 1, seed: int = 19) -> Floats:
-    """A door, window or picture: a frame around `split` panes."""
+    """A door, window or picture: a frame around `split` panes, (512, 512, 3) float32 BGR."""
     image = flat(color, 4, seed)
     cv2.rectangle(image, (0, 0), (511, 511), frame, 44)
     for k in range(1, split):
@@ -66,13 +66,13 @@ def panel(color: Color, frame: Color, split: int = 1, seed: int = 19) -> Floats:
 
 
 def shaded(texture: Floats, top: float, bottom: float) -> Floats:
-    """Multiply by a vertical ramp of brightness."""
+    """Multiply an (h, w, 3) texture by a vertical ramp of brightness, 1 for unchanged."""
     ramp = np.linspace(top, bottom, texture.shape[0], dtype=np.float32)
     return texture * ramp[:, None, None]
 
 
 def new_picture(color: Color) -> Floats:
-    """An empty picture, larger than the final one by `OVERSAMPLING`."""
+    """An empty picture, larger than the final one by `OVERSAMPLING`: (960, 1280, 3) float32 BGR."""
     shape = (HEIGHT * OVERSAMPLING, WIDTH * OVERSAMPLING, 3)
     return np.full(shape, color, np.float32)
 
@@ -114,7 +114,7 @@ def rectangle(
 
 
 def finish(picture: Floats, vignette: float = 0.25) -> NDArray[np.uint8]:
-    """Scale to the final size, darken the corners, round to uint8."""
+    """Scale to the final size, darken the corners, round: (480, 640, 3) uint8 BGR."""
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     ys, xs = np.mgrid[0:HEIGHT, 0:WIDTH]
     radius = np.hypot((xs - WIDTH / 2) / (WIDTH / 2), (ys - HEIGHT / 2) / (HEIGHT / 2))

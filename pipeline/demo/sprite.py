@@ -101,7 +101,7 @@ class _Canvas:
         return np.dstack([self.x, self.y, self.depth])
 
     def add(self, capsule: Capsule, turn: NDArray[np.float64]) -> None:
-        """Draw one capsule into the buffers."""
+        """Draw one capsule, turned by a (3, 3) rotation into the view frame, into the buffers."""
         scale = self.pixels_per_m
         a, b = (turn @ capsule.a).tolist(), (turn @ capsule.b).tolist()
         radius = max(capsule.ra, capsule.rb)

@@ -87,6 +87,11 @@ def average_precision(
     At each recall the precision is the best reached at that recall or a higher one (all-point
     interpolation). Detections of equal score enter together, so their order does not matter.
 
+    Args:
+        scores: (N,) of the detections of all frames.
+        is_right: (N,) whether each found a person; see `judge_frame`.
+        people: how many there were to find.
+
     Returns:
         nan when there are no people to find.
     """

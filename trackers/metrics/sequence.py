@@ -95,7 +95,10 @@ class TrackingSequence:
 def rows_by_frame(
     row_frames: NDArray[np.int64], frames: NDArray[np.int64]
 ) -> list[NDArray[np.int64]]:
-    """For each of the ascending `frames` the numbers of the rows that lie in it, ascending."""
+    """For each of the ascending `frames` (F,) the numbers of the rows that lie in it, ascending.
+
+    `row_frames` is (N,), the frame of each row.
+    """
     order = np.argsort(row_frames, kind="stable")
     ordered = row_frames[order]
     starts = np.searchsorted(ordered, frames, side="left")
