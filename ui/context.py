@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -23,6 +23,8 @@ from ui.result_view import player_view
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 UNEXPECTED = "Something went wrong; the program's log says what."
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+"""Of every event: no part of a public API, and no veil over the page while it is being answered."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from pipeline.search_results import person_title
 from storage.errors import StoreError
 from storage.records import IdentityRow
 from ui import actions
-from ui.context import Context, actor_of, attempt
+from ui.context import QUIET, Context, actor_of, attempt
 from ui.html import CLICKS, empty, notice, problem
 from ui.identity_view import identities_view, person_view
 
 _CHOOSE = "Choose a person on the left."
 _PLAYER = "Choose a sighting to watch its clip."
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,15 @@ def build_identities_tab(context: Context, tab: gr.Tab) -> None:
                 controls = _controls()
     shown = [chosen, people, person, panel, controls["other"]]
     handlers = _Handlers(context)
-    tab.select(handlers.refresh, [chosen, wanted], shown, **_QUIET)
-    wanted.change(handlers.refresh, [chosen, wanted], shown, **_QUIET)
-    people.click(handlers.open_person, [wanted], [*shown, player, message], **_QUIET)
-    person.click(handlers.open_sighting, [chosen, wanted], [*shown, player, message], **_QUIET)
+    tab.select(handlers.refresh, [chosen, wanted], shown, **QUIET)
+    wanted.change(handlers.refresh, [chosen, wanted], shown, **QUIET)
+    people.click(handlers.open_person, [wanted], [*shown, player, message], **QUIET)
+    person.click(handlers.open_sighting, [chosen, wanted], [*shown, player, message], **QUIET)
     empties = {"rename": controls["name"], "same": controls["other"], "erase": controls["typed"]}
     for name, work in handlers.buttons.items():
         value = empties.get(name, wanted)
         controls[name].click(
-            work, [chosen, wanted, value], [*shown, player, message, controls["typed"]], **_QUIET
+            work, [chosen, wanted, value], [*shown, player, message, controls["typed"]], **QUIET
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui import search_session as ss
-from ui.context import Context, actor_of, attempt
+from ui.context import QUIET, Context, actor_of, attempt
 from ui.html import CLICKS, empty, problem
 from ui.result_view import picture_view, results_view
 
@@ -41,18 +41,15 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
     handlers = _Handlers(context)
     filters = [cameras, start, end]
     asked = [session, picture, results, player]
-    upload.upload(handlers.uploaded, [upload, *filters], [*asked, upload], **_QUIET)
-    picture.click(handlers.chosen, [session, *filters], asked, **_QUIET)
-    results.click(handlers.clicked, [session, *filters], [session, results, player], **_QUIET)
-    again.click(handlers.again, [session, number, *filters], [session, results], **_QUIET)
+    upload.upload(handlers.uploaded, [upload, *filters], [*asked, upload], **QUIET)
+    picture.click(handlers.chosen, [session, *filters], asked, **QUIET)
+    results.click(handlers.clicked, [session, *filters], [session, results, player], **QUIET)
+    again.click(handlers.again, [session, number, *filters], [session, results], **QUIET)
     for box in (start, end):
-        box.submit(handlers.again, [session, number, *filters], [session, results], **_QUIET)
-    number.submit(handlers.by_number, [session, number, *filters], [session, results], **_QUIET)
-    cameras.change(handlers.hint, [cameras], [hint], **_QUIET)
-    blocks.load(handlers.opened, None, [cameras, hint], **_QUIET)
-
-
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+        box.submit(handlers.again, [session, number, *filters], [session, results], **QUIET)
+    number.submit(handlers.by_number, [session, number, *filters], [session, results], **QUIET)
+    cameras.change(handlers.hint, [cameras], [hint], **QUIET)
+    blocks.load(handlers.opened, None, [cameras, hint], **QUIET)
 
 
 class _Handlers:
