@@ -160,20 +160,30 @@ def train(
     elif initial is not None:
         adopt_weights(state, initial, device)
     trainer = _Trainer(config, data, labels, out, device, state)
-    while state.step < total_steps(config.train):
+    _run_steps(trainer, sampler, checkpoint, on_step or (lambda record: None))
+    return state.average.eval()
+
+
+def _run_steps(
+    trainer: _Trainer,
+    sampler: IdentitySampler,
+    checkpoint: Path,
+    on_step: Callable[[dict[str, float]], None],
+) -> None:
+    """Train to the last step, with a log and checkpoints."""
+    state, config = trainer.state, trainer.config.train
+    while state.step < total_steps(config):
         record = trainer.step(sampler.batch(state.step))
-        last = state.step == total_steps(config.train)
+        last = state.step == total_steps(config)
         if state.step % _LOG_EVERY == 0 or last:
             trainer.write_log(record)
-        if state.step % config.train.checkpoint_every == 0 or last:
+        if state.step % config.checkpoint_every == 0 or last:
             save_checkpoint(state, checkpoint)
-        if on_step is not None:
-            try:
-                on_step(record)
-            except KeyboardInterrupt:
-                save_checkpoint(state, checkpoint)
-                raise
-    return state.average.eval()
+        try:
+            on_step(record)
+        except KeyboardInterrupt:
+            save_checkpoint(state, checkpoint)
+            raise
 
 
 def _check_terms(config: LossConfig, taught: bool) -> None:

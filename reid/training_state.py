@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,15 +117,11 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
         ReidError: the checkpoint cannot be read or is of another architecture or data set.
     """
     content = read_checkpoint(path, device)
-    try:
+    with _fitting(path):
         state.model.load_state_dict(content["model"])
         state.average.load_state_dict(content["average"])
         state.heads.load_state_dict(content["heads"])
         state.optimiser.load_state_dict(content["optimiser"])
-    except (RuntimeError, ValueError) as error:
-        raise ReidError(
-            f"{path}: the checkpoint is of another architecture ({_reason(error)})"
-        ) from error
     state.generator.set_state(content["generator"].cpu())
     state.step = int(content["step"])
 
@@ -135,14 +133,10 @@ def adopt_weights(state: TrainingState, path: Path, device: str) -> None:
         ReidError: the checkpoint cannot be read or is of another architecture or data set.
     """
     content = read_checkpoint(path, device)
-    try:
+    with _fitting(path):
         state.model.load_state_dict(content["average"])
         state.average.load_state_dict(content["average"])
         state.heads.load_state_dict(content["heads"])
-    except (RuntimeError, ValueError) as error:
-        raise ReidError(
-            f"{path}: the checkpoint is of another architecture ({_reason(error)})"
-        ) from error
 
 
 def averaged_model(path: Path, config: ReidConfig) -> AlignedReID:
@@ -154,14 +148,25 @@ def averaged_model(path: Path, config: ReidConfig) -> AlignedReID:
     weights: dict[str, Tensor] = read_checkpoint(path)["average"]
     model = build_model(config.model)
     kept = {name: value for name, value in weights.items() if not name.startswith("classifier.")}
-    try:
+    with _fitting(path, f" than {config.name}"):
         model.load_state_dict(kept)
-    except RuntimeError as error:
-        raise ReidError(
-            f"{path}: the checkpoint is of another architecture than {config.name} "
-            f"({_reason(error)})"
-        ) from error
     return model.eval()
+
+
+@contextmanager
+def _fitting(path: Path, than: str = "") -> Iterator[None]:
+    """Say by name that tensors of a checkpoint do not fit.
+
+    Raises:
+        ReidError: they do not.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        reason = _reason(error)
+        raise ReidError(
+            f"{path}: the checkpoint is of another architecture{than} ({reason})"
+        ) from error
 
 
 def _reason(error: Exception) -> str:
