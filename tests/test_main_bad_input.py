@@ -43,9 +43,11 @@ ON_AN_ARCHIVE = {
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty current folder, and models that see colours."""
-    here = tmp_path / "here"
+    """An empty current folder, temporary files beside it, and models that see colours."""
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
     here.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     monkeypatch.chdir(here)
     monkeypatch.setattr("pipeline.embedder.load_embedder", lambda weights=None: ColourEmbedder())
     monkeypatch.setattr(
