@@ -68,7 +68,7 @@ def open_message(data: bytes, kind: int) -> Any:
         raise WireError("checksum does not match, the message is damaged")
     try:
         return msgpack.unpackb(body, raw=False, strict_map_key=False)
-    except (ValueError, msgpack.exceptions.UnpackException) as error:
+    except (TypeError, ValueError, msgpack.exceptions.UnpackException) as error:
         raise WireError(f"damaged body: {error}") from error
 
 
@@ -128,7 +128,7 @@ def decode_tracklet(data: bytes) -> Tracklet:
             frame_size_wh=(int(width), int(height)),
             source_fps=float(body["source_fps"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise WireError(f"not a tracklet: {error!r}") from error
 
 

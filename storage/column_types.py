@@ -67,10 +67,16 @@ class HalfVector(TypeDecorator[NDArray[np.float16]]):
         return blob
 
     def process_result_value(self, value: Any, dialect: Dialect) -> NDArray[np.float16] | None:
-        """Return the (D,) float16 vector."""
+        """Return the (D,) float16 vector.
+
+        Raises:
+            StoreError: the bytes are no whole numbers.
+        """
         if value is None:
             return None
         if isinstance(value, bytes | memoryview):
+            if len(value) % HALF.itemsize:
+                raise StoreError(f"damaged vector in the archive: {len(value)} bytes")
             return np.frombuffer(value, HALF)
         numbers = value.to_numpy() if hasattr(value, "to_numpy") else value
         return np.asarray(numbers, dtype=HALF)

@@ -68,6 +68,8 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 current = schema.is_current(connection, self.where)
+                if not current:
+                    schema.check_is_ours(connection, self.where, create=create)
             if not current:
                 if self.is_sqlite:
                     self._use_write_ahead_log()
@@ -146,7 +148,7 @@ class Database:
             if isinstance(error.orig, StoreError):
                 raise error.orig from error
             raise StoreError(f"{self.where}: {error.orig}") from error
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
             raise StoreError(f"{self.where}: {error}") from error
 
 

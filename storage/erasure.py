@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage import models as m
 from storage.database import Database
 from storage.errors import StoreError
-from storage.filters import chunked
+from storage.filters import chunked, identity_row
 from storage.journal import now, record
 from storage.media import MediaFolder
 from storage.records import ErasureReport
@@ -64,9 +64,7 @@ def apply_retention(
 
 def _with_merged(session: Session, identity_id: int) -> list[int]:
     """Return the identity and those that were merged into it."""
-    identity = session.get(m.Identity, identity_id)
-    if identity is None:
-        raise StoreError(f"there is no identity {identity_id}")
+    identity = identity_row(session, identity_id)
     if identity.merged_into is not None:
         raise StoreError(
             f"identity {identity_id} was merged into {identity.merged_into}; erase that one"

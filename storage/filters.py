@@ -15,6 +15,8 @@ from storage.records import SearchFilter
 
 T = TypeVar("T")
 CHUNK = 500  # values per IN list; SQLite allows 32766 in a statement
+LARGEST_INTEGER = 2**63 - 1
+"""That a database column holds."""
 
 
 def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -24,17 +26,28 @@ def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def identity_row(session: Session, identity_id: int) -> m.Identity:
+    """Return the identity itself, merged into another or not.
+
+    Raises:
+        StoreError: there is none of that id (any more).
+    """
+    known = abs(identity_id) <= LARGEST_INTEGER
+    identity = session.get(m.Identity, identity_id) if known else None
+    if identity is None:
+        raise StoreError(f"there is no identity {identity_id}")
+    return identity
+
+
 def surviving_identity(session: Session, identity_id: int) -> m.Identity:
     """Return the identity, or the one it was merged into.
 
     Raises:
         StoreError: there is none of that id (any more).
     """
-    identity = session.get(m.Identity, identity_id)
-    while identity is not None and identity.merged_into is not None:
-        identity = session.get(m.Identity, identity.merged_into)
-    if identity is None:
-        raise StoreError(f"there is no identity {identity_id}")
+    identity = identity_row(session, identity_id)
+    while identity.merged_into is not None:
+        identity = identity_row(session, identity.merged_into)
     return identity
 
 

@@ -87,6 +87,8 @@ def exemplar_matrix(session: Session, search: SearchFilter, fingerprint: str) ->
     place = 0
     for row_id, vector in session.execute(statement):
         if place < len(row_ids) and row_id == row_ids[place]:
+            if vector.shape != vectors.shape[1:]:
+                raise StoreError(f"damaged vector in the archive: {len(vector)} numbers")
             vectors[place] = vector
             place += 1
     return ExemplarMatrix(

@@ -39,20 +39,30 @@ def is_current(connection: Connection, where: str) -> bool:
     return found == set(script.get_heads())
 
 
-def upgrade(connection: Connection, where: str, *, create: bool) -> None:
-    """Apply the missing migrations in the transaction of ``connection``.
+def check_is_ours(connection: Connection, where: str, *, create: bool) -> None:
+    """Refuse what must not be migrated; changes nothing.
 
     Raises:
         StoreError: the database belongs to something else, or it is empty and ``create`` is
             False.
     """
-    if not MigrationContext.configure(connection).get_current_heads():
-        tables = set(inspect(connection).get_table_names())
-        ours = tables if connection.dialect.name == "sqlite" else tables & set(Base.metadata.tables)
-        if ours:
-            raise StoreError(f"{where}: is a database of something else, not an archive")
-        if not create:
-            raise StoreError(f"{where}: is empty, not an archive")
+    if MigrationContext.configure(connection).get_current_heads():
+        return
+    tables = set(inspect(connection).get_table_names())
+    taken = tables if connection.dialect.name == "sqlite" else tables & set(Base.metadata.tables)
+    if taken:
+        raise StoreError(f"{where}: is a database of something else, not an archive")
+    if not create:
+        raise StoreError(f"{where}: is empty, not an archive")
+
+
+def upgrade(connection: Connection, where: str, *, create: bool) -> None:
+    """Apply the missing migrations in the transaction of ``connection``.
+
+    Raises:
+        StoreError: see `check_is_ours`.
+    """
+    check_is_ours(connection, where, create=create)
     config = migrations_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -13,6 +13,9 @@ from storage.media import check_uuid, crop_path
 from storage.redact import without_credentials
 from storage.tracklets import Exemplar, Tracklet
 
+LATEST_S = 253_402_300_799.0
+"""Seconds since 1970 that a calendar date can say: the end of the year 9999."""
+
 
 def check_tracklet(tracklet: Tracklet) -> None:
     """Refuse what could not be read back.
@@ -30,6 +33,8 @@ def check_tracklet(tracklet: Tracklet) -> None:
         raise StoreError(f"{name}: {count} times, but arrays of shapes {shapes}")
     if not np.isfinite(tracklet.times_s).all() or (np.diff(tracklet.times_s) < 0).any():
         raise StoreError(f"{name}: its times are not finite and ascending")
+    if np.abs(tracklet.times_s).max() > LATEST_S:
+        raise StoreError(f"{name}: its times are beyond the year 9999")
     for exemplar in tracklet.exemplars:
         _check_exemplar(name, exemplar)
 

@@ -65,5 +65,6 @@ def host_name(scope: dict[str, Any] | Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"host":
             text = value.decode("latin-1").strip().lower()
-            return text[: text.index("]") + 1] if text.startswith("[") else text.split(":")[0]
+            end = text.find("]") + 1
+            return text[:end] if text.startswith("[") and end else text.split(":")[0]
     return ""

@@ -55,7 +55,7 @@ def apply_decisions(
     """Write operator decisions (kind, uuid, uuid) into the two (N, N) matrices; they win.
 
     Links in `required` are taken back where they would lead, over other tracklets, from one to
-    another that the operator has told apart.
+    another that the operator has told apart, or that was elsewhere at the same time.
     """
     row = {t.uuid: k for k, t in enumerate(tracklets)}
     must, apart = np.zeros_like(required), np.zeros_like(required)
@@ -66,8 +66,8 @@ def apply_decisions(
         (must if kind == "must_link" else apart)[[i, j], [j, i]] = True
     forbidden[:] = (forbidden & ~must) | apart
     required[:] = (required & ~apart) | must
-    if apart.any():
-        _take_back(required, must, apart)
+    if apart.any() or must.any():
+        _take_back(required, must, forbidden)
 
 
 def _take_back(

@@ -95,8 +95,20 @@ def _check_network(url: str) -> str:
     return url
 
 
+def at_home(path: Path) -> Path:
+    """The path with `~` replaced.
+
+    Raises:
+        ValueError: nobody of that name has a home here.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: this machine has no such home folder") from None
+
+
 def _check_path(text: str, base: Path) -> str:
-    path = Path(text).expanduser()
+    path = at_home(Path(text))
     absolute = path if path.is_absolute() else (base / path)
     absolute = Path(absolute).resolve()
     if not absolute.exists():

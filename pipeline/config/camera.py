@@ -129,7 +129,10 @@ class CameraConfig(Settings):
             raise ValueError(
                 f"{value} has no offset from UTC; add one, e.g. {time.isoformat()}+00:00 or Z"
             )
-        return time.astimezone(UTC)
+        try:
+            return time.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{value} is before the year 1 in UTC") from None
 
     @field_validator("timezone")
     @classmethod

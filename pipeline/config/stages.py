@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from pipeline.config.address import at_home
 from pipeline.config.camera import Settings, located
 from trackers.presets import build_tracker
 
 
 def _existing_path(value: Path, info: ValidationInfo) -> Path:
-    path = value.expanduser()
+    path = at_home(value)
     base = (info.context or {}).get("base", Path.cwd())
     absolute = (path if path.is_absolute() else base / path).resolve()
     if not absolute.exists():

@@ -113,6 +113,5 @@ def test_host_names_lose_their_port(value: bytes, expected: str) -> None:
     assert host_name({"headers": [(b"host", value)]}) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="the missing bracket is a ValueError, not a refusal")
 def test_a_host_that_opens_a_bracket_and_never_closes_it_is_refused() -> None:
     assert ask(host=b"[::1")[0]["status"] == 403

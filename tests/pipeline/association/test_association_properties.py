@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from association_builders import RUN, open_store, tracklet
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -262,9 +261,6 @@ def test_decisions_bind_whatever_was_there_before(seed: int) -> None:
     assert (forbidden == forbidden.T).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="joining pieces of two tracks drags along pieces that were seen together"
-)
 def test_joining_two_tracks_does_not_put_one_person_in_two_places(tmp_path: Path) -> None:
     """An operator joins the beginnings of two tracks whose ends were two people side by side."""
     tracklets = [
