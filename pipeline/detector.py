@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import os
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError
@@ -21,6 +24,7 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "yolo11n_person_int8_openv
 NMS_IOU = 0.7
 """Of two boxes that overlap by more (intersection over union) the fainter one is dropped. Raising
 it keeps people who stand close together, and more second boxes of one person."""
+_STRIDE, _USUAL_SIZE, _MOST_NETWORKS = 32, 640, 8
 
 
 class Detector:
@@ -46,6 +50,8 @@ class Detector:
         self.confidence = confidence
         self._model: Any = None
         self._person = 0
+        self._any_shape = False
+        self._networks: OrderedDict[tuple[int, int], Any] = OrderedDict()
 
     def load(self) -> None:
         """Load the weights.
@@ -53,16 +59,14 @@ class Detector:
         Raises:
             ConfigError: the file is missing, cannot be read, or has no class "person".
         """
-        os.environ.setdefault("YOLO_VERBOSE", "False")
-        from ultralytics import YOLO
-
         if not self.weights.exists() and self.weights.parent != Path("."):
             raise ConfigError(f"detector.weights: file not found: {self.weights}")
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                self._model = YOLO(str(self.weights), task="detect")
-                blank = np.zeros((64, 64, 3), np.uint8)
-                self._predict([blank])
+                self._model = self._open()
+                self._any_shape = _takes_any_shape(self.weights)
+                small = (64, 64) if self._any_shape else self.image_size
+                self._run(self._model, [np.zeros((64, 64, 3), np.uint8)], small)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ConfigError(
@@ -86,9 +90,60 @@ class Detector:
             found.append(Detections(boxes.xyxy.cpu().numpy()[keep], boxes.conf.cpu().numpy()[keep]))
         return found
 
+    def _open(self) -> Any:
+        os.environ.setdefault("YOLO_VERBOSE", "False")
+        from ultralytics import YOLO
+
+        return YOLO(str(self.weights), task="detect")
+
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
-        options: dict[str, Any] = {"imgsz": self.image_size} if self.image_size else {}
-        result: list[Any] = self._model.predict(
+        if not self._any_shape:
+            return self._run(self._model, images, self.image_size)
+        found = []
+        for image in images:
+            shape = letterbox_shape(image.shape[:2], self.image_size or _USUAL_SIZE)
+            found += self._run(self._network_for(shape), [image], shape)
+        return found
+
+    def _network_for(self, shape_hw: tuple[int, int]) -> Any:
+        """The network compiled for one shape; the least recently used of eight gives way.
+
+        Where the processor has AMX, Ultralytics compiles an INT8 OpenVINO network anew whenever
+        shape or batch change, which takes longer than many detections.
+        """
+        network = self._networks.pop(shape_hw, None)
+        if network is None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                network = self._open()
+        self._networks[shape_hw] = network
+        if len(self._networks) > _MOST_NETWORKS:
+            self._networks.popitem(last=False)
+        return network
+
+    def _run(
+        self, model: Any, images: list[NDArray[np.uint8]], size: int | tuple[int, int] | None
+    ) -> list[Any]:
+        options: dict[str, Any] = {"imgsz": size} if size else {}
+        result: list[Any] = model.predict(
             images, conf=self.confidence, iou=NMS_IOU, verbose=False, **options
         )
         return result
+
+
+def letterbox_shape(frame_hw: tuple[int, int], size: int) -> tuple[int, int]:
+    """Height and width, multiples of 32, of the smallest input that holds a scaled frame.
+
+    The frame's longer side becomes `size` pixels; a 240 x 320 frame at 640 needs 480 x 640.
+    """
+    scale = size / max(frame_hw)
+    height, width = (max(math.ceil(round(side * scale) / _STRIDE), 1) for side in frame_hw)
+    return height * _STRIDE, width * _STRIDE
+
+
+def _takes_any_shape(weights: Path) -> bool:
+    """Whether this is an OpenVINO folder that was exported with free batch and size."""
+    try:
+        about = yaml.safe_load((weights / "metadata.yaml").read_text(encoding="utf-8"))
+        return bool(about["args"]["dynamic"])
+    except (OSError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError):
+        return False

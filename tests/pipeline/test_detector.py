@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU, Detector
+from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU, Detector, letterbox_shape
 from pipeline.errors import ConfigError
 from trackers.boxes import iou
 
@@ -182,3 +182,78 @@ def test_pictures_of_one_batch_do_not_mix(shipped: Detector) -> None:
     assert len(together[1]) == len(alone) > 0
     np.testing.assert_allclose(together[1].boxes_xyxy, alone.boxes_xyxy, atol=0.5)
     np.testing.assert_allclose(together[1].scores, alone.scores, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("frame_hw", "size", "expected"),
+    [
+        ((240, 320), 640, (480, 640)),
+        ((1080, 1920), 640, (384, 640)),
+        ((1920, 1080), 640, (640, 384)),
+        ((432, 768), 416, (256, 416)),
+        ((100, 100), 320, (320, 320)),
+        ((10, 2000), 640, (32, 640)),
+    ],
+)
+def test_the_smallest_input_that_holds_a_frame(
+    frame_hw: tuple[int, int], size: int, expected: tuple[int, int]
+) -> None:
+    assert letterbox_shape(frame_hw, size) == expected
+
+
+@pytest.fixture
+def free_shapes(yolo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list]:
+    """An OpenVINO folder with free batch and size, and the networks that were opened."""
+    folder = tmp_path / "model_openvino_model"
+    folder.mkdir()
+    (folder / "metadata.yaml").write_text("args: {dynamic: true}")
+    opened: list[FakeYolo] = []
+
+    class Opened(FakeYolo):
+        def __init__(self, weights: str, task: str) -> None:
+            super().__init__(weights, task)
+            opened.append(self)
+            self.seen: set[tuple[int, Any]] = set()
+
+        def predict(self, images: list[np.ndarray], **options: Any) -> list[Any]:
+            self.seen.add((len(images), options["imgsz"]))
+            return super().predict(images, **options)
+
+    monkeypatch.setitem(sys.modules, "ultralytics", SimpleNamespace(YOLO=Opened))
+    return folder, opened
+
+
+def test_a_network_of_free_shape_never_sees_two_shapes_or_batches(
+    free_shapes: tuple[Path, list],
+) -> None:
+    folder, opened = free_shapes
+    detector = Detector(folder, image_size=320)
+    wide = np.full((90, 160, 3), 255, np.uint8)
+    for images in ([WHITE, wide], [wide], [WHITE, BLACK, WHITE], [wide, WHITE]):
+        found = detector.detect(images)
+        assert [len(one) for one in found] == [0 if image is BLACK else 2 for image in images]
+    assert [network.seen for network in opened] == [
+        {(1, (64, 64))}, {(1, (256, 320))}, {(1, (192, 320))},
+    ]  # fmt: skip
+
+
+def test_only_eight_networks_are_kept(free_shapes: tuple[Path, list]) -> None:
+    folder, opened = free_shapes
+    detector = Detector(folder, image_size=320)
+    for height in range(20, 200, 20):
+        detector.detect([np.full((height, 200, 3), 255, np.uint8)])
+    before = len(opened)
+    detector.detect([np.full((180, 200, 3), 255, np.uint8)])
+    assert len(opened) == before
+    detector.detect([np.full((20, 200, 3), 255, np.uint8)])
+    assert len(opened) == before + 1
+
+
+@pytest.mark.parametrize("text", ["", "args: 3", "args: {dynamic: false}", "{", "\x00"])
+def test_other_folders_are_asked_in_batches(yolo: Path, tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "model_openvino_model"
+    folder.mkdir()
+    (folder / "metadata.yaml").write_text(text)
+    Detector(folder).detect([WHITE, BLACK])
+    assert FakeYolo.calls[-1]["count"] == 2
+    assert "imgsz" not in FakeYolo.calls[-1]
