@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import math
 import os
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from pipeline.detector_shapes import (
+    letterbox_shape,
+    takes_any_shape,
+    usual_size,
+    write_fixed_copy,
+)
 from pipeline.errors import ConfigError
 from trackers.detections import Detections
 
@@ -24,7 +29,7 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "yolo11n_person_int8_openv
 NMS_IOU = 0.7
 """Of two boxes that overlap by more (intersection over union) the fainter one is dropped. Raising
 it keeps people who stand close together, and more second boxes of one person."""
-_STRIDE, _USUAL_SIZE, _MOST_NETWORKS = 32, 640, 8
+_MOST_NETWORKS = 8
 
 
 class Detector:
@@ -62,11 +67,12 @@ class Detector:
         if not self.weights.exists() and self.weights.parent != Path("."):
             raise ConfigError(f"detector.weights: file not found: {self.weights}")
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                self._model = self._open()
-                self._any_shape = _takes_any_shape(self.weights)
-                small = (64, 64) if self._any_shape else self.image_size
-                self._run(self._model, [np.zeros((64, 64, 3), np.uint8)], small)
+            self._any_shape = takes_any_shape(self.weights)
+            if self._any_shape:
+                self.image_size = self.image_size or usual_size(self.weights)
+                self._model = self._network_for((64, 64))
+            else:
+                self._model = self._open(self.weights, self.image_size)
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ConfigError(
@@ -90,31 +96,34 @@ class Detector:
             found.append(Detections(boxes.xyxy.cpu().numpy()[keep], boxes.conf.cpu().numpy()[keep]))
         return found
 
-    def _open(self) -> Any:
+    def _open(self, weights: Path, size: int | tuple[int, int] | None) -> Any:
+        """A network that has seen one blank picture, after which its files are not needed."""
         os.environ.setdefault("YOLO_VERBOSE", "False")
         from ultralytics import YOLO
 
-        return YOLO(str(self.weights), task="detect")
+        with contextlib.redirect_stdout(io.StringIO()):
+            network = YOLO(str(weights), task="detect")
+            self._run(network, [np.zeros((64, 64, 3), np.uint8)], size)
+        return network
 
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
         if not self._any_shape:
             return self._run(self._model, images, self.image_size)
         found = []
         for image in images:
-            shape = letterbox_shape(image.shape[:2], self.image_size or _USUAL_SIZE)
+            height, width = image.shape[:2]
+            shape = letterbox_shape((height, width), self.image_size or max(height, width))
             found += self._run(self._network_for(shape), [image], shape)
         return found
 
     def _network_for(self, shape_hw: tuple[int, int]) -> Any:
-        """The network compiled for one shape; the least recently used of eight gives way.
-
-        Where the processor has AMX, Ultralytics compiles an INT8 OpenVINO network anew whenever
-        shape or batch change, which takes longer than many detections.
-        """
+        """The network for one shape; the least recently used of eight gives way."""
         network = self._networks.pop(shape_hw, None)
         if network is None:
-            with contextlib.redirect_stdout(io.StringIO()):
-                network = self._open()
+            with tempfile.TemporaryDirectory(prefix="crosswalk-") as folder:
+                fixed = Path(folder) / "fixed_openvino_model"
+                write_fixed_copy(self.weights, shape_hw, fixed)
+                network = self._open(fixed, shape_hw)
         self._networks[shape_hw] = network
         if len(self._networks) > _MOST_NETWORKS:
             self._networks.popitem(last=False)
@@ -128,22 +137,3 @@ class Detector:
             images, conf=self.confidence, iou=NMS_IOU, verbose=False, **options
         )
         return result
-
-
-def letterbox_shape(frame_hw: tuple[int, int], size: int) -> tuple[int, int]:
-    """Height and width, multiples of 32, of the smallest input that holds a scaled frame.
-
-    The frame's longer side becomes `size` pixels; a 240 x 320 frame at 640 needs 480 x 640.
-    """
-    scale = size / max(frame_hw)
-    height, width = (max(math.ceil(round(side * scale) / _STRIDE), 1) for side in frame_hw)
-    return height * _STRIDE, width * _STRIDE
-
-
-def _takes_any_shape(weights: Path) -> bool:
-    """Whether this is an OpenVINO folder that was exported with free batch and size."""
-    try:
-        about = yaml.safe_load((weights / "metadata.yaml").read_text(encoding="utf-8"))
-        return bool(about["args"]["dynamic"])
-    except (OSError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError):
-        return False

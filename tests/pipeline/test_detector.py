@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from test_detector_shapes import free_shape_folder
 
-from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU, Detector, letterbox_shape
+from pipeline.detector import DEFAULT_WEIGHTS, NMS_IOU, Detector
 from pipeline.errors import ConfigError
 from trackers.boxes import iou
 
@@ -184,35 +186,17 @@ def test_pictures_of_one_batch_do_not_mix(shipped: Detector) -> None:
     np.testing.assert_allclose(together[1].scores, alone.scores, atol=0.01)
 
 
-@pytest.mark.parametrize(
-    ("frame_hw", "size", "expected"),
-    [
-        ((240, 320), 640, (480, 640)),
-        ((1080, 1920), 640, (384, 640)),
-        ((1920, 1080), 640, (640, 384)),
-        ((432, 768), 416, (256, 416)),
-        ((100, 100), 320, (320, 320)),
-        ((10, 2000), 640, (32, 640)),
-    ],
-)
-def test_the_smallest_input_that_holds_a_frame(
-    frame_hw: tuple[int, int], size: int, expected: tuple[int, int]
-) -> None:
-    assert letterbox_shape(frame_hw, size) == expected
-
-
 @pytest.fixture
 def free_shapes(yolo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list]:
     """An OpenVINO folder with free batch and size, and the networks that were opened."""
-    folder = tmp_path / "model_openvino_model"
-    folder.mkdir()
-    (folder / "metadata.yaml").write_text("args: {dynamic: true}")
+    folder = free_shape_folder(tmp_path / "model_openvino_model")
     opened: list[FakeYolo] = []
 
     class Opened(FakeYolo):
         def __init__(self, weights: str, task: str) -> None:
             super().__init__(weights, task)
             opened.append(self)
+            self.made_for = yaml.safe_load((Path(weights) / "metadata.yaml").read_text())["imgsz"]
             self.seen: set[tuple[int, Any]] = set()
 
         def predict(self, images: list[np.ndarray], **options: Any) -> list[Any]:
@@ -232,9 +216,9 @@ def test_a_network_of_free_shape_never_sees_two_shapes_or_batches(
     for images in ([WHITE, wide], [wide], [WHITE, BLACK, WHITE], [wide, WHITE]):
         found = detector.detect(images)
         assert [len(one) for one in found] == [0 if image is BLACK else 2 for image in images]
-    assert [network.seen for network in opened] == [
-        {(1, (64, 64))}, {(1, (256, 320))}, {(1, (192, 320))},
-    ]  # fmt: skip
+    shapes = [(64, 64), (256, 320), (192, 320)]
+    assert [network.seen for network in opened] == [{(1, shape)} for shape in shapes]
+    assert [tuple(network.made_for) for network in opened] == shapes
 
 
 def test_only_eight_networks_are_kept(free_shapes: tuple[Path, list]) -> None:
@@ -247,6 +231,12 @@ def test_only_eight_networks_are_kept(free_shapes: tuple[Path, list]) -> None:
     assert len(opened) == before
     detector.detect([np.full((20, 200, 3), 255, np.uint8)])
     assert len(opened) == before + 1
+
+
+def test_without_a_size_it_is_the_one_of_the_weights(free_shapes: tuple[Path, list]) -> None:
+    folder, opened = free_shapes
+    Detector(folder).detect([WHITE])
+    assert opened[-1].made_for == [480, 640]
 
 
 @pytest.mark.parametrize("text", ["", "args: 3", "args: {dynamic: false}", "{", "\x00"])
