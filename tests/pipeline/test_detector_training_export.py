@@ -79,18 +79,16 @@ def test_shipped_files_are_small_and_name_no_foreign_folder():
 
 
 @pytest.mark.slow
-def test_the_shipped_detector_stays_within_one_point_of_the_reference():
-    reference = SHARED / "weights" / "yolo11n_int8_openvino_model"
-    if not reference.exists():
-        pytest.skip(f"{reference} is not there")
+def test_the_shipped_detector_does_not_lose_to_the_reference(shared_dir):
     from pipeline.detector_training.evaluate import OVERALL, mean_ap50, score_detector
     from pipeline.detector_training.labelled_frame import Part
     from pipeline.detector_training.labelled_sources import labelled_frames, of_part
     from pipeline.detector_training.recipe import Recipe
 
-    frames = of_part(labelled_frames(SHARED, Recipe().data.seed), Part.HELD_BACK)[::2]
+    reference = shared_dir / "weights" / "yolo11n_int8_openvino_model"
+    frames = of_part(labelled_frames(shared_dir, Recipe().data.seed), Part.HELD_BACK)
     ours = score_detector(load_yolo(SHIPPED), frames)
     other = score_detector(load_yolo(reference), frames)
-    # The aim, not to lose at all, is missed by the present weights; their card says by how much.
-    assert ours[OVERALL].ap50 >= other[OVERALL].ap50 - 0.01
-    assert mean_ap50(ours) >= mean_ap50(other) - 0.01
+    assert ours[OVERALL].ap50 >= other[OVERALL].ap50
+    # Each data set counts the same here, and the smallest has 18 frames: half a point is chance.
+    assert mean_ap50(ours) >= mean_ap50(other) - 0.005
