@@ -12,7 +12,6 @@ from pipeline.detector_training.offline import load_yolo
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "pipeline" / "weights"
 SHIPPED = WEIGHTS / "yolo11n_person_int8_openvino_model"
-SHARED = ROOT.parent / "shared"
 LARGEST_BYTES = 16_000_000
 
 
