@@ -92,7 +92,7 @@ def associate(store: Store, config: RunConfig | None) -> Result:
     """
     from pipeline.association.associator import Associator
 
-    summary = Associator(store, config or stored_config(store)).run().as_dict()
+    summary = Associator(store, config or stored_config(store)).run(everything=True).as_dict()
     rows = [(key, str(value)) for key, value in summary.items() if not isinstance(value, dict)]
     return Result({"association": summary}, [Grid(("association", ">value"), rows)])
 

@@ -47,7 +47,7 @@ def cameras(store: Store) -> Result:
 
 def identities(store: Store) -> Result:
     """Everybody who was given an identity."""
-    rows = store.identities()
+    rows = store.people()
     data = [
         {
             "id": row.id,

@@ -153,7 +153,7 @@ def _result(
     took_s: float,
     report: Report | None,
 ) -> Result:
-    identities = len(store.identities())
+    identities = len(store.people())
     following = next_commands(place, sources, store, summary)
     stage_s = {**summary.stage_s, **({"associate": took_s} if association else {})}
     data: dict[str, Any] = {

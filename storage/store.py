@@ -168,6 +168,14 @@ class Store:
         with self.database.read() as session:
             return identities.listing(session)
 
+    def people(self) -> list[IdentityRow]:
+        """Return the identities that somebody would look for, by id.
+
+        One that no tracklet has any more, because association thought better of it, is left out
+        unless an operator named it.
+        """
+        return [row for row in self.identities() if row.tracklet_count or row.label is not None]
+
     def set_label(self, identity_id: int, label: str | None, actor: str) -> None:
         """Name an identity, or take its name away."""
         with self.database.write() as session:

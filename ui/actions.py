@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pipeline.association.constraints import cannot_link
 from pipeline.clips import remove_all_clips
 from storage.errors import StoreError
 from storage.records import LinkRecord, TrackletRow
 from storage.store import Store
+from storage.tracklets import Tracklet
 
 MAX_LABEL = 80
 
@@ -26,14 +30,33 @@ def rename(store: Store, identity_id: int, label: str, actor: str) -> str:
 def same_person(store: Store, keep: int, other: int, actor: str) -> str:
     """Say that two identities are one person, for now and for later association.
 
+    All their sightings are tied together, so that a later association cannot break them up.
+
     Raises:
-        StoreError: one does not exist, or they are one already.
+        StoreError: one does not exist, they are one already, or both were seen in one camera at
+            one time in different places.
     """
-    kept, moved = store.tracklet_rows(identity=keep), store.tracklet_rows(identity=other)
+    kept, moved = store.tracklets(identity=keep), store.tracklets(identity=other)
+    camera = _seen_together(kept, moved)
+    if camera:
+        raise StoreError(
+            f"person {keep} and person {other} were in camera {camera} at the same time, so they "
+            "are not one; first take the wrong sightings out of them"
+        )
     store.merge_identities(keep, other, actor)
-    if kept and moved:
-        store.decide("must_link", kept[0].uuid, moved[0].uuid, actor)
+    sightings = [tracklet.uuid for tracklet in [*kept, *moved]]
+    for uuid in sightings[1:]:
+        store.decide("must_link", sightings[0], uuid, actor)
+    for said in store.decisions():
+        if said.kind == "cannot_link" and {said.uuid_a, said.uuid_b} <= set(sightings):
+            store.decide("must_link", said.uuid_a, said.uuid_b, actor)
     return f"Person {other} is the same as person {keep}; {len(moved)} sightings were added."
+
+
+def _seen_together(kept: list[Tracklet], moved: list[Tracklet]) -> str | None:
+    """A camera in which both were at one time, in different places."""
+    impossible = cannot_link([*kept, *moved])[: len(kept), len(kept) :]
+    return kept[int(np.argwhere(impossible)[0, 0])].camera if impossible.any() else None
 
 
 def confirm_sighting(store: Store, identity_id: int, uuid: str, actor: str) -> str:

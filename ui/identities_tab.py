@@ -105,7 +105,7 @@ class _Handlers:
 
     def _views(self, chosen: _Chosen, wanted: str) -> tuple[Any, ...]:
         context = self._context
-        rows, cameras, media = context.store.identities(), context.cameras(), context.media
+        rows, cameras, media = context.store.people(), context.cameras(), context.media
         person = next((row for row in rows if row.id == chosen.person), None)
         if person is None:
             chosen = _Chosen()

@@ -73,13 +73,16 @@ class Associator:
         self._transits = transit_windows(config.cameras)
         self._calibration = calibration or Calibration()
 
-    def run(self) -> AssociationSummary:
-        """One pass over the tracklets of the window that ends with the newest one.
+    def run(self, *, everything: bool = False) -> AssociationSummary:
+        """One pass over the newest tracklets, those of older footage that is new included.
+
+        Args:
+            everything: take the whole archive, not only the window.
 
         Raises:
             StoreError: the archive cannot be read or written.
         """
-        tracklets = self._window()
+        tracklets = self._store.tracklets() if everything else self._window()
         told = [t for t in tracklets if t.exemplars]
         mute = [t for t in tracklets if not t.exemplars]
         if len({t.fingerprint for t in told}) > 1:
@@ -105,10 +108,19 @@ class Associator:
         )
 
     def _window(self) -> list[Tracklet]:
-        ends = [row.last_s for row in self._store.cameras() if row.last_s is not None]
-        if not ends:
-            return []
-        return self._store.tracklets(start_s=max(ends) - self._settings.window_s)
+        """The window ends with the newest tracklet, or with the first that is undecided yet."""
+        rows = [row for row in self._store.tracklet_rows() if row.exemplar_count]
+        if not rows:
+            return self._store.tracklets()
+        decided = self._store.links()
+        newest = max(rows, key=lambda row: row.end_s)
+        undecided = [
+            row.end_s
+            for row in rows
+            if row.uuid not in decided and row.fingerprint == newest.fingerprint
+        ]
+        first = min([*undecided, newest.end_s])
+        return self._store.tracklets(start_s=first - self._settings.window_s)
 
     def _group(
         self, told: list[Tracklet]

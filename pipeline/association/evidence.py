@@ -21,7 +21,7 @@ from storage.tracklets import Tracklet
 
 Array = NDArray[np.float64]
 Transits = Mapping[tuple[str, str], tuple[float, float]]
-_BLOCK = 256
+_ALIGNED = 256
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def gather_evidence(
 ) -> Evidence:
     """All pairwise evidence of N tracklets; `transits` maps (from, to) camera to (min, max) s."""
     similarity = (nodes.means @ nodes.means.T).astype(np.float64)
-    parts = _part_distances(nodes)
+    parts = _part_distances(nodes, similarity)
     c = calibration
     lower = np.tril_indices(len(nodes), -1)
     centre, spread = _strangers(similarity[lower], c.prior_centre, c.prior_spread, c.prior_pairs)
@@ -84,14 +84,23 @@ def gather_evidence(
     return Evidence(log_odds, similarity, parts)
 
 
-def _part_distances(nodes: Nodes) -> Array:
-    """(N, N) between the tracklets' best exemplars; pairs that share no part get the mean."""
-    out = np.zeros((len(nodes), len(nodes)))
-    for start in range(0, len(nodes), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        out[rows] = aligned_distance(
-            nodes.parts[rows], nodes.parts, nodes.visibility[rows], nodes.visibility
+def _part_distances(nodes: Nodes, similarity: Array) -> Array:
+    """(N, N) between the tracklets' best exemplars; pairs that share no part get the mean.
+
+    So do, in large archives, pairs of which neither is among the other's 256 most similar: they
+    are strangers whatever their parts say, and there are too many of them to align.
+    """
+    count = len(nodes)
+    out = np.full((count, count), np.nan)
+    for row in range(count):
+        near = np.arange(count)
+        if count > _ALIGNED:
+            near = np.argpartition(-similarity[row], _ALIGNED)[:_ALIGNED]
+        one = slice(row, row + 1)
+        out[row, near] = aligned_distance(
+            nodes.parts[one], nodes.parts[near], nodes.visibility[one], nodes.visibility[near]
         )
+    out = np.where(np.isnan(out), out.T, out)
     unknown = np.isnan(out)
     if unknown.any():
         out[unknown] = 0.0 if unknown.all() else float(out[~unknown].mean())

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import uuid4
+
 import pytest
 
+from pipeline.association.associator import Associator
+from pipeline.association.constraints import cannot_link
+from pipeline.config import AssociationConfig
 from storage.errors import StoreError
+from storage.records import LinkRecord
 from storage.store import Store
 from ui import actions
 from ui.context import Context
@@ -32,16 +40,57 @@ def test_names(store: Store) -> None:
     assert store.audit_log(1)[0].actor == "ada"
 
 
+def can_be_one(store: Store) -> tuple[int, int]:
+    """Two people who were never in one camera at one time."""
+    seen = {row.id: store.tracklets(identity=row.id) for row in store.identities()}
+    pairs = ((a, b) for a in seen for b in seen if a < b)
+    return next(p for p in pairs if not cannot_link([*seen[p[0]], *seen[p[1]]]).any())
+
+
 def test_two_people_become_one(store: Store) -> None:
     before = people(store)
-    keep, other = sorted(before)[:2]
+    keep, other = can_be_one(store)
     said = actions.same_person(store, keep, other, "ada")
     assert f"{len(before[other])} sightings" in said
     assert people(store)[keep] == before[keep] | before[other]
     assert other not in people(store)
-    assert [(d.kind, d.actor) for d in store.decisions()] == [("must_link", "ada")]
+    assert {(d.kind, d.actor) for d in store.decisions()} == {("must_link", "ada")}
     with pytest.raises(StoreError, match="same person already"):
         actions.same_person(store, keep, keep, "ada")
+
+
+def test_association_keeps_two_people_one(store: Store) -> None:
+    before = people(store)
+    keep, other = can_be_one(store)
+    actions.rename(store, keep, "Ann", "ada")
+    actions.same_person(store, keep, other, "ada")
+    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
+    Associator(store, config).run(everything=True)
+    assert people(store)[keep] >= before[keep] | before[other]
+    assert next(row.label for row in store.identities() if row.id == keep) == "Ann"
+
+
+def test_a_later_word_replaces_an_earlier_one(store: Store) -> None:
+    person = busiest(store)
+    uuid = sorted(people(store)[person])[0]
+    actions.not_this_person(store, person, uuid, "ada")
+    actions.same_person(store, person, max(people(store)), "bob")
+    assert {d.kind for d in store.decisions()} == {"must_link"}
+
+
+def test_people_who_were_seen_together_are_not_one(store: Store) -> None:
+    keep, other = sorted(people(store))[:2]
+    shown = store.tracklets(identity=keep)[0]
+    twin = replace(
+        shown, uuid=str(uuid4()), track_uuid=str(uuid4()), boxes_xyxy=shown.boxes_xyxy + 500
+    )
+    store.add_tracklets([twin], store.tracklet_rows()[0].run_uuid)
+    store.apply_links([LinkRecord(twin.uuid, "confirmed", identity_id=other)])
+    before = people(store)
+    with pytest.raises(StoreError, match=f"in camera {shown.camera} at the same time"):
+        actions.same_person(store, keep, other, "ada")
+    assert people(store) == before
+    assert store.decisions() == []
 
 
 def test_a_sighting_is_taken_apart(store: Store) -> None:

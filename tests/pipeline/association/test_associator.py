@@ -238,10 +238,28 @@ def test_what_cannot_be_compared_is_left_out(store: Store) -> None:
 
 
 def test_only_the_window_is_considered(store: Store) -> None:
-    add(store, tracklet("old", 1), tracklet("late", 1, start_s=5000))
+    add(store, tracklet("old", 1))
+    associate(store, window_s=100)
+    add(store, tracklet("late", 1, start_s=5000))
     assert associate(store, window_s=100).tracklets == 1
-    assert set(who(store)) == {"late"}
-    assert associate(store, window_s=10000).tracklets == 2
+
+
+def test_old_footage_that_comes_late_is_considered_too(store: Store) -> None:
+    """A recording of last week is searched today, after one of this week."""
+    add(store, tracklet("new", 1, start_s=600_000))
+    associate(store, window_s=100)
+    add(store, tracklet("old", 2), tracklet("mute", 3, start_s=-900, exemplars=0))
+    assert associate(store, window_s=100).tracklets == 2
+    assert who(store)["old"] is not None
+    add(store, tracklet("newer", 1, start_s=600_500))
+    assert associate(store, window_s=100).tracklets == 1, "what is decided is not dragged along"
+
+
+def test_everything_is_the_whole_archive(store: Store) -> None:
+    add(store, tracklet("old", 1), tracklet("late", 1, start_s=5000))
+    associate(store, window_s=100)
+    config = SimpleNamespace(cameras=[], association=AssociationConfig(window_s=100))
+    assert Associator(store, config, PLAIN).run(everything=True).tracklets == 2
     assert who(store)["old"] == who(store)["late"]
 
 
