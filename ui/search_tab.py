@@ -40,10 +40,11 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
             player = gr.HTML(empty(_PLAYER), elem_id="cw-player")
     handlers = _Handlers(context)
     filters = [cameras, start, end]
-    asked = [session, picture, results, player]
+    asked = [session, picture, results, player, number]
+    followed = [session, results, player, number]
     upload.upload(handlers.uploaded, [upload, *filters], [*asked, upload], **QUIET)
     picture.click(handlers.chosen, [session, *filters], asked, **QUIET)
-    results.click(handlers.clicked, [session, *filters], [session, results, player], **QUIET)
+    results.click(handlers.clicked, [session, *filters], followed, **QUIET)
     again.click(handlers.again, [session, number, *filters], [session, results], **QUIET)
     for box in (start, end):
         box.submit(handlers.again, [session, number, *filters], [session, results], **QUIET)
@@ -56,6 +57,7 @@ class _Handlers:
     """What the tab's events do; each returns the values of its outputs.
 
     `filters` are the values of the three boxes beside the picture: ids of cameras, from and to.
+    A number in the person box is what Search searches for; a search for anything else empties it.
     """
 
     def __init__(self, context: Context) -> None:
@@ -76,13 +78,13 @@ class _Handlers:
         """Show the people of the picture; search at once if there is only one."""
         session, text = attempt(lambda: ss.with_picture(self._context, Path(path)))
         if session is None or session.image_bgr is None or session.people is None:
-            return ss.SearchSession(), problem(text), empty(_START), empty(_PLAYER), None
+            return ss.SearchSession(), problem(text), empty(_START), empty(_PLAYER), "", None
         shown = picture_view(session.image_bgr, session.people, session.chosen)
         if session.kind:
             found = self._search(session, filters, request)
         else:
             found = empty("Several people are in the picture: click the one to search for.")
-        return session, shown, found, empty(_PLAYER), None
+        return session, shown, found, empty(_PLAYER), "", None
 
     def chosen(
         self, session: ss.SearchSession, event: gr.EventData, request: gr.Request, *filters: Any
@@ -90,25 +92,28 @@ class _Handlers:
         """Search for the person whose box was clicked."""
         asked, text = attempt(lambda: ss.asking(session, "image", str(event.value)))
         if asked is None or asked.image_bgr is None or asked.people is None:
-            return session, gr.skip(), problem(text), gr.skip()
+            return session, gr.skip(), problem(text), gr.skip(), gr.skip()
         shown = picture_view(asked.image_bgr, asked.people, asked.chosen)
         found = self._search(asked, filters, request)
-        return asked, shown, found, empty(_PLAYER)
+        return asked, shown, found, empty(_PLAYER), ""
 
     def clicked(
         self, session: ss.SearchSession, event: gr.EventData, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
         """Play a result, or search for more like it."""
         if event.action == "play":
-            return session, gr.skip(), self._context.play(str(event.value))
+            return session, gr.skip(), self._context.play(str(event.value)), gr.skip()
         asked = ss.asking(session, "tracklet", str(event.value))
-        return asked, self._search(asked, filters, request), gr.skip()
+        return asked, self._search(asked, filters, request), gr.skip(), ""
 
     def again(
         self, session: ss.SearchSession, number: str, request: gr.Request, *filters: Any
     ) -> tuple[Any, ...]:
-        """Repeat the last search with the filters as they are now."""
-        if not session.kind and session.image_bgr is None and number.strip():
+        """Search for the person whose number is typed, or repeat the last search.
+
+        The filters are taken as they are now.
+        """
+        if number.strip():
             return self.by_number(session, number, request, *filters)
         return session, self._search(session, filters, request)
 

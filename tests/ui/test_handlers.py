@@ -66,42 +66,52 @@ def test_opening_offers_the_cameras(search: SearchHandlers) -> None:
 
 def test_one_person_is_searched_at_once(search: SearchHandlers, tmp_path: Path) -> None:
     path = picture(tmp_path, alone=True)
-    session, shown, results, player, upload = search.uploaded(path, Request(), *FILTERS)
+    session, shown, results, player, number, upload = search.uploaded(path, Request(), *FILTERS)
     assert session.kind == "image"
     assert "cw-box cw-chosen" in shown
     assert "Person 1" in results
     assert "Choose a result" in player
-    assert upload is None
+    assert (number, upload) == ("", None)
 
 
 def test_several_people_are_offered(search: SearchHandlers, tmp_path: Path) -> None:
     path = picture(tmp_path, alone=False)
-    session, _, results, _, _ = search.uploaded(path, Request(), *FILTERS)
+    session, _, results, _, number, _ = search.uploaded(path, Request(), *FILTERS)
     assert "click the one to search for" in results
-    asked, shown, results, _ = search.chosen(session, Event("person", "1"), Request(), *FILTERS)
+    assert number == ""
+    asked, shown, results, _, number = search.chosen(
+        session, Event("person", "1"), Request(), *FILTERS
+    )
     assert asked.chosen == 1
     assert shown.count("cw-chosen") == 1
     assert "lobby-5" in results
-    same, _, problem, _ = search.chosen(session, Event("person", "7"), Request(), *FILTERS)
+    assert number == ""
+    same, _, problem, _, number = search.chosen(session, Event("person", "7"), Request(), *FILTERS)
     assert same is session
     assert "Choose one of the numbered people" in problem
+    assert number == gr.skip()
 
 
 def test_a_bad_upload_keeps_nothing(search: SearchHandlers, tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(b"nothing")
-    session, problem, _, _, _ = search.uploaded(str(path), Request(), *FILTERS)
+    session, problem, _, _, number, _ = search.uploaded(str(path), Request(), *FILTERS)
     assert session == SearchSession()
     assert "x.png is not a picture" in problem
+    assert number == ""
 
 
 def test_results_are_played_or_followed(search: SearchHandlers, context: Context) -> None:
     session = SearchSession()
-    same, _, player = search.clicked(session, Event("play", "lobby-1"), Request(), *FILTERS)
+    same, _, player, number = search.clicked(session, Event("play", "lobby-1"), Request(), *FILTERS)
     assert same is session
     assert "<video" in player
-    asked, results, _ = search.clicked(session, Event("more", "lobby-1"), Request(), *FILTERS)
+    assert number == gr.skip()
+    asked, results, _, number = search.clicked(
+        session, Event("more", "lobby-1"), Request(), *FILTERS
+    )
     assert (asked.kind, asked.subject) == ("tracklet", "lobby-1")
+    assert number == ""
     assert "yard-1" in results
     assert context.store.audit_log(1)[0].actor == "ada"
 
@@ -118,6 +128,23 @@ def test_searching_again(search: SearchHandlers) -> None:
     _, problem = search.again(SearchSession(), "", Request(), *FILTERS)
     assert "Upload a picture" in problem
     _, problem = search.by_number(SearchSession(), "two", Request(), *FILTERS)
+    assert "Type the number" in problem
+
+
+def test_a_typed_number_wins(search: SearchHandlers, tmp_path: Path) -> None:
+    path = picture(tmp_path, alone=True)
+    session = search.uploaded(path, Request(), *FILTERS)[0]
+    asked, results = search.again(session, " 2 ", Request(), *FILTERS)
+    assert (asked.kind, asked.subject) == ("identity", "2")
+    assert "Person 2 and who looks like them" in results
+    followed = search.clicked(asked, Event("more", "lobby-1"), Request(), *FILTERS)[0]
+    asked, _ = search.again(followed, "1", Request(), *FILTERS)
+    assert (asked.kind, asked.subject) == ("identity", "1")
+    asked, results = search.again(followed, " ", Request(), *FILTERS)
+    assert asked is followed
+    assert "More like this" in results
+    same, problem = search.again(followed, "two", Request(), *FILTERS)
+    assert same is followed
     assert "Type the number" in problem
 
 
