@@ -44,7 +44,7 @@ def build_identities_tab(context: Context, tab: gr.Tab) -> None:
             player = gr.HTML(empty(_PLAYER), elem_id="cw-person-player")
             with gr.Column(visible=False, elem_id="cw-actions") as panel:
                 controls = _controls()
-    shown = [chosen, people, person, panel, controls["other"]]
+    shown = [chosen, people, person, panel, controls["other"], controls["name"]]
     handlers = _Handlers(context)
     tab.select(handlers.refresh, [chosen, wanted], shown, **QUIET)
     wanted.change(handlers.refresh, [chosen, wanted], shown, **QUIET)
@@ -97,10 +97,16 @@ class _Handlers:
         }
 
     def refresh(self, chosen: _Chosen, wanted: str) -> tuple[Any, ...]:
-        """Read everything anew."""
+        """Read everything anew; a name that is being typed stays while its person is open."""
+        *shown, label = self._read(chosen, wanted)
+        return *shown, label if shown[0].person is None else gr.skip()
+
+    def _read(self, chosen: _Chosen, wanted: str) -> tuple[Any, ...]:
+        """Return what is shown: state, list, person, panel, the other people, the label."""
         found, text = attempt(lambda: self._views(chosen, wanted))
         if found is None:
-            return _Chosen(), problem(text), empty(_CHOOSE), gr.update(visible=False), gr.skip()
+            hidden = gr.update(visible=False)
+            return _Chosen(), problem(text), empty(_CHOOSE), hidden, gr.skip(), ""
         return found
 
     def _views(self, chosen: _Chosen, wanted: str) -> tuple[Any, ...]:
@@ -119,6 +125,7 @@ class _Handlers:
             self._person(person, chosen) if person else empty(_CHOOSE),
             gr.update(visible=person is not None),
             gr.update(choices=others, value=None),
+            (person.label or "") if person else "",
         )
 
     def _person(self, person: IdentityRow, chosen: _Chosen) -> str:
@@ -129,7 +136,7 @@ class _Handlers:
 
     def open_person(self, wanted: str, event: gr.EventData) -> tuple[Any, ...]:
         """Show one person."""
-        shown = self.refresh(_Chosen(int(event.value)), wanted)
+        shown = self._read(_Chosen(int(event.value)), wanted)
         return *shown, empty(_PLAYER), ""
 
     def open_sighting(self, chosen: _Chosen, wanted: str, event: gr.EventData) -> tuple[Any, ...]:
@@ -141,7 +148,10 @@ class _Handlers:
     def _act(
         self, chosen: _Chosen, wanted: str, work: Callable[[int, str], str]
     ) -> tuple[Any, ...]:
-        """Do something to the open person and say what was done."""
+        """Do something to the open person and say what was done.
+
+        The name box then has the label of who is shown; what was typed stays if it did not work.
+        """
 
         def done() -> str:
             if chosen.person is None:
@@ -149,7 +159,7 @@ class _Handlers:
             return work(chosen.person, chosen.sighting or "")
 
         said, text = attempt(done)
-        shown = self.refresh(chosen, wanted)
+        shown = self.refresh(chosen, wanted) if said is None else self._read(chosen, wanted)
         gone = shown[0].person is None
         message = notice(said) if said is not None else problem(text)
         return *shown, empty(_PLAYER) if gone else gr.skip(), message, ""

@@ -161,12 +161,12 @@ def test_an_unexpected_error_shows_no_detail(
 
 
 def test_people_are_listed_and_opened(people: PeopleHandlers) -> None:
-    chosen, listed, shown, panel, _ = people.refresh(_Chosen(), "")
+    chosen, listed, shown, panel, _, _ = people.refresh(_Chosen(), "")
     assert chosen.person is None
     assert "Person 1" in listed
     assert "Choose a person" in shown
     assert panel["visible"] is False
-    chosen, listed, shown, panel, other, _, _ = people.open_person("", Event("person", "1"))
+    chosen, listed, shown, panel, other, *_ = people.open_person("", Event("person", "1"))
     assert chosen.person == 1
     assert "cw-timeline" in shown
     assert panel["visible"] is True
@@ -191,6 +191,33 @@ def test_decisions_are_reported(people: PeopleHandlers, context: Context) -> Non
     merged = people.same(chosen, "", 2, Request())
     assert "Person 2 is the same as person 1" in merged[-2]
     assert {line.actor for line in context.store.audit_log(5)} == {"ada"}
+
+
+def test_the_name_box_has_the_label_of_who_is_open(
+    people: PeopleHandlers, context: Context
+) -> None:
+    def name(shown: tuple[Any, ...]) -> Any:
+        return shown[5]
+
+    context.store.set_label(1, "Red jacket", "test")
+    assert name(people.refresh(_Chosen(), "")) == ""
+    assert name(people.open_person("", Event("person", "1"))) == "Red jacket"
+    assert name(people.open_person("", Event("person", "2"))) == ""
+    chosen = _Chosen(1, "lobby-1")
+    assert name(people.rename(chosen, "", "  Ann   B ", Request())) == "Ann B"
+    assert name(people.rename(chosen, "", "", Request())) == ""
+    context.store.set_label(1, "Ann", "test")
+    assert name(people.apart(chosen, "", None, Request())) == "Ann"
+    assert name(people.same(chosen, "", 2, Request())) == "Ann"
+    assert name(people.erase(chosen, "", "1", Request())) == ""
+
+
+def test_a_name_that_is_being_typed_stays(people: PeopleHandlers) -> None:
+    chosen = _Chosen(1)
+    assert people.refresh(chosen, "lobby")[5] == gr.skip()
+    assert people.open_sighting(chosen, "", Event("play", "lobby-1"))[5] == gr.skip()
+    assert people.rename(chosen, "", "x" * 81, Request())[5] == gr.skip()
+    assert people.refresh(_Chosen(999), "")[5] == ""
 
 
 def test_an_erased_person_disappears(people: PeopleHandlers, context: Context) -> None:
