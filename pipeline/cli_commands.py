@@ -152,10 +152,10 @@ def demo_gt(
 @app.command(rich_help_panel=TOOLS)
 def keys(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the pair.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the machine.")] = "crosswalk",
+    name: Annotated[str, typer.Option("--name", help="Name of the two files.")] = "crosswalk",
     as_json: Json = False,
 ) -> None:
-    """Make a pair of CURVE keys for workers on other machines."""
+    """Make a pair of CURVE keys for a tcp:// channel between workers and hub."""
     from pipeline import cli_tools
 
     with session(DEFAULT_STORE, None, None, as_json) as current:

@@ -44,10 +44,7 @@ def make_keys(directory: Path, name: str) -> Result:
         public, secret = create(directory, name)
     except FileExistsError as error:
         raise ConfigError(str(error)) from error
-    text = (
-        f"transport.curve_public_key: {public}\ntransport.curve_secret_key: {secret}\n"
-        "Give the public file to the other machines; the secret one stays here."
-    )
+    text = f"transport.curve_public_key: {public}\ntransport.curve_secret_key: {secret}"
     return Result({"public": str(public), "secret": str(secret)}, [text])
 
 

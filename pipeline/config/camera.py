@@ -88,7 +88,9 @@ class CameraConfig(Settings):
     )
     neighbours: list[NeighbourConfig] = Field(
         default_factory=list,
-        description="Cameras that people can walk to; default none = any camera, learned times.",
+        description="Cameras that people can walk to, and how long that takes; default none = the "
+        "time between cameras plays no part. A time in the range makes a link likelier, a shorter "
+        "one much less likely; cameras that are not named here may follow all the same.",
     )
     clock_offset_s: float = Field(
         default=0.0,

@@ -177,7 +177,9 @@ class TransportConfig(Settings):
         description="File with this side's secret CURVE key; default null = no encryption.",
     )
     curve_server_key: ExistingPath | None = Field(
-        default=None, description="File with the hub's public CURVE key, for workers; default null."
+        default=None,
+        description="File with the hub's public CURVE key, for workers; default null = this "
+        "side's.",
     )
 
     @model_validator(mode="after")
