@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,9 @@ from trackers.motfile import MotRows, write_mot_files
 
 MAX_TIME_DIFFERENCE_S = 1.0
 """How far apart the times of one frame may be in two tracklets."""
+
+LOWEST_SCORE = 0.001
+"""The lowest score in a file; 0 would be read as "do not consider" where a file is ground truth."""
 
 
 class ExportError(ValueError):
@@ -49,6 +53,9 @@ def export_mot(
 ) -> list[Path]:
     """Write one `<camera>.txt` of MOTChallenge rows per camera; all files or none.
 
+    Boxes that were interpolated, whose score is 0 in the store, are written with 0.001: a score of
+    0 means "do not consider", and the files are to serve as ground truth too.
+
     Args:
         store: where the tracklets and identities are.
         directory: folder of the files; made if it is missing.
@@ -65,7 +72,7 @@ def export_mot(
         trackers.motfile.MotFileError: a file cannot be written.
     """
     rows = hypotheses_from_store(store, run_uuid, cameras=cameras)
-    files = {directory / _file_name(camera): rows[camera] for camera in sorted(rows)}
+    files = {directory / _file_name(camera): _considered(rows[camera]) for camera in sorted(rows)}
     try:
         if files:
             directory.mkdir(parents=True, exist_ok=True)
@@ -130,6 +137,11 @@ def _rows(tracklet: Tracklet, identity: int) -> MotRows:
         tracklet.boxes_xyxy,
         tracklet.scores,
     )
+
+
+def _considered(rows: MotRows) -> MotRows:
+    """The rows with scores that no reader takes for "do not consider"."""
+    return replace(rows, scores=np.maximum(rows.scores, np.float32(LOWEST_SCORE)))
 
 
 def _one_box_per_frame(rows: MotRows) -> MotRows:

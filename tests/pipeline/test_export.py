@@ -82,6 +82,19 @@ def test_files_are_per_camera_with_frames_from_one(tmp_path: Path) -> None:
     assert read_mot(files[1]).frames.tolist() == [11, 12]
 
 
+def test_an_export_with_interpolated_boxes_scores_perfectly_against_itself(tmp_path: Path) -> None:
+    store = FakeStore()
+    store.add(tracklet("seen", frames=range(0, 3), track="a", score=0.5), 1)
+    store.add(tracklet("interpolated", frames=range(3, 5), track="a", score=0.0), 1)
+    store.add(tracklet("faint", frames=range(0, 5), left=90, score=0.00004), 2)
+    [file] = export_mot(store, tmp_path)
+    assert read_mot(file).scores.tolist() == pytest.approx([0.5, 0.001] * 3 + [0.001] * 4)
+    camera = evaluate({"Cam1": read_mot(file)}, tmp_path).cameras["Cam1"]
+    assert camera.gt_boxes == camera.hyp_boxes == 10
+    assert (camera.idf1, camera.mota, camera.hota) == (1.0, 1.0, 1.0)
+    assert hypotheses_from_store(store)["Cam1"].scores.min() == 0
+
+
 @pytest.mark.parametrize("explicit_link", [False, True])
 def test_tracks_without_identity_get_ids_above_the_largest(explicit_link: bool) -> None:
     store = FakeStore()

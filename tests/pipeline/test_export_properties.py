@@ -49,7 +49,7 @@ def archives(draw: st.DrawFn) -> Archive:
             frame_indices=frames,
             times_s=1e9 + frames / 25,
             boxes_xyxy=np.tile(np.r_[corner, corner + 40].astype(np.float32), (count, 1)),
-            scores=np.full(count, draw(st.sampled_from([0.25, 0.5, 1.0])), np.float32),
+            scores=np.full(count, draw(st.sampled_from([0.0, 0.25, 1.0])), np.float32),
             exemplars=(),
             fingerprint="f",
             source="a.mp4",
