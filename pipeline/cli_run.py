@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +68,8 @@ def run_job(
     store = session.store()
     association, took_s = _associated(store, config, summary)
     report = demo_report(store, config, summary.run_uuid) if _complete(summary) else None
-    return _result(place, Path(sources or ""), store, summary, association, took_s, report)
+    result = _result(place, Path(sources or ""), store, summary, association, took_s, report)
+    return replace(result, problems=problems(summary, reporter.warnings.shown()))
 
 
 def _checked_config(sources: Path | None, workers: int | None) -> RunConfig:
@@ -177,7 +180,7 @@ def _result(
     if report is not None:
         blocks.append(score_grid(report, "Identities against the demo's exact ground truth"))
     blocks.append(f"{_next_title(summary)}\n" + "\n".join(f"  {line}" for line in following))
-    return Result(data, blocks, exit_code(summary), problems(summary))
+    return Result(data, blocks, exit_code(summary))
 
 
 def exit_code(summary: RunSummary) -> int:
@@ -190,10 +193,10 @@ def exit_code(summary: RunSummary) -> int:
     return EXIT_BAD_INPUT if unreadable and not summary.restarts else EXIT_FAILED
 
 
-def problems(summary: RunSummary) -> list[str]:
-    """What went wrong, a line each."""
+def problems(summary: RunSummary, shown: Collection[str] = ()) -> list[str]:
+    """What went wrong, a line each, but for the lines that were `shown` as they came."""
     lines = [line for camera in summary.cameras for line in camera.warnings]
-    return list(dict.fromkeys([*lines, *summary.warnings]))
+    return [line for line in dict.fromkeys([*lines, *summary.warnings]) if line not in shown]
 
 
 def next_commands(place: Place, sources: Path, store: Store, summary: RunSummary) -> list[str]:

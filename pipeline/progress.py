@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from rich.console import Console
@@ -18,14 +19,44 @@ from pipeline.tally import CameraTotals, Tally
 logger = logging.getLogger(__name__)
 
 
+_MOST_REMEMBERED = 1000
+"""Warnings of one camera that are known to have been shown."""
+
+
 class Reporter(Protocol):
-    """Shows progress."""
+    """Shows progress, and each warning of a camera as it comes."""
+
+    @property
+    def warnings(self) -> WarningLines:
+        """The warnings of the cameras that were shown."""
 
     def update(self, tally: Tally) -> None:
         """Called about five times a second."""
 
     def close(self) -> None:
         """The run is over."""
+
+
+class WarningLines:
+    """Logs what cameras complain about as it comes, each line of a camera once."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, dict[str, None]] = {}
+
+    def update(self, cameras: Iterable[CameraTotals]) -> None:
+        """Log the warnings that are new."""
+        for camera in cameras:
+            shown = self._shown.setdefault(camera.camera, {})
+            for line in camera.warnings:
+                if line not in shown:
+                    logger.warning("%s", line)
+                    shown[line] = None
+            for line in list(shown)[:-_MOST_REMEMBERED]:
+                del shown[line]
+
+    def shown(self) -> frozenset[str]:
+        """The lines that were logged; of each camera the newest 1000."""
+        return frozenset(line for lines in self._shown.values() for line in lines)
 
 
 class RateMeter:
@@ -96,6 +127,7 @@ class LiveTable:
     """A table on standard error that is redrawn; log lines scroll above it."""
 
     def __init__(self, console: Console | None = None) -> None:
+        self.warnings = WarningLines()
         self._console = console or Console(stderr=True)
         self._meter = RateMeter()
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
@@ -105,9 +137,11 @@ class LiveTable:
         self._live.start()
 
     def update(self, tally: Tally) -> None:
-        """Redraw."""
+        """Redraw, with new warnings above the table."""
         now = time.monotonic()
-        rates = {camera.camera: self._meter.rate(camera, now) for camera in tally.cameras()}
+        cameras = tally.cameras()
+        self.warnings.update(cameras)
+        rates = {camera.camera: self._meter.rate(camera, now) for camera in cameras}
         self._live.update(progress_table(tally, rates))
 
     def close(self) -> None:
@@ -135,25 +169,28 @@ class LiveTable:
 
 
 class LogLines:
-    """One log line per camera every few seconds.
+    """One log line per camera every few seconds, and new warnings at once.
 
     Args:
         every_s: seconds between lines.
     """
 
     def __init__(self, every_s: float = 10.0) -> None:
+        self.warnings = WarningLines()
         self._every_s = every_s
         self._last = time.monotonic()
         self._meter = RateMeter()
 
     def update(self, tally: Tally) -> None:
-        """Log if it is time."""
+        """Log new warnings, and how far the cameras are if it is time."""
         now = time.monotonic()
-        rates = {camera.camera: self._meter.rate(camera, now) for camera in tally.cameras()}
+        cameras = tally.cameras()
+        self.warnings.update(cameras)
+        rates = {camera.camera: self._meter.rate(camera, now) for camera in cameras}
         if now - self._last < self._every_s:
             return
         self._last = now
-        for camera in tally.cameras():
+        for camera in cameras:
             fps = rates[camera.camera]
             logger.info(
                 "camera %s: %s, frame %d%s, %.1f frames/s, %d in view, %d tracklets, "

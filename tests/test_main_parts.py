@@ -265,6 +265,7 @@ def test_stage_table_is_sorted_by_time() -> None:
 
 def test_problems_are_said_once() -> None:
     assert problems(SUMMARY) == ["camera b: gone", "worker-0 crashed"]
+    assert problems(SUMMARY, {"camera b: gone"}) == ["worker-0 crashed"]
 
 
 class TestUi:

@@ -13,6 +13,7 @@ from pipeline.progress import (
     LiveTable,
     LogLines,
     RateMeter,
+    WarningLines,
     format_seconds,
     make_reporter,
     progress_table,
@@ -162,6 +163,46 @@ def test_log_lines_do_not_break_the_live_table(monkeypatch: pytest.MonkeyPatch) 
         assert "door" in terminal.getvalue()
     finally:
         root.removeHandler(handler)
+
+
+def complaints(reporter: LogLines | LiveTable) -> None:
+    """Two cameras, of which one cannot be reached."""
+    tally = Tally(["door", "yard"])
+    reporter.update(tally)
+    for lines in (("camera door: a",), ("camera door: a",), ("camera door: a", "camera door: b")):
+        tally.update(beat(live=True, warnings=lines))
+        reporter.update(tally)
+    assert reporter.warnings.shown() == {"camera door: a", "camera door: b"}
+
+
+def test_warnings_are_logged_once_as_they_come(caplog: pytest.LogCaptureFixture) -> None:
+    complaints(LogLines(every_s=100))
+    found = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert found == [("WARNING", "camera door: a"), ("WARNING", "camera door: b")]
+
+
+def test_warnings_scroll_above_the_live_table() -> None:
+    terminal = io.StringIO()
+    handler = logging.StreamHandler(sys.stderr)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    table = LiveTable(Console(file=terminal, force_terminal=True, width=100))
+    try:
+        complaints(table)
+    finally:
+        table.close()
+        root.removeHandler(handler)
+    assert terminal.getvalue().count("camera door: a") == 1
+    assert terminal.getvalue().count("camera door: b") == 1
+
+
+def test_warnings_of_a_long_run_are_not_kept_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    lines = WarningLines()
+    for number in range(1200):
+        lines.update([CameraTotals("door", warnings=("always", f"{number}"))])
+    assert len(lines.shown()) == 1000
+    assert f"{1199}" in lines.shown()
+    assert [r.getMessage() for r in caplog.records].count("always") <= 2
 
 
 def test_without_a_terminal_there_are_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
