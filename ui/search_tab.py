@@ -22,7 +22,7 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=0, min_width=264):
             upload = gr.File(
-                label="Picture of a person", type="filepath", height=96, elem_id="cw-upload"
+                label="Picture of a person", type="filepath", height=82, elem_id="cw-upload"
             )
             picture = gr.HTML(js_on_load=CLICKS, elem_id="cw-query")
             cameras = gr.Dropdown(

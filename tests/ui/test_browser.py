@@ -204,3 +204,23 @@ def test_cameras_with_counts(page: Any) -> None:
     assert re.search(r"Lobby\s+lobby\s+2026-01-05 09:00:00\s+2026-01-05 09:00:29", table)
     assert "Europe/Berlin" in table
     keep(page, "cameras")
+
+
+def test_a_tall_picture_leaves_the_search_button_in_view(page: Any, tmp_path: Path) -> None:
+    image = render("lobby", 30)[0]
+    tall = cv2.copyMakeBorder(image, 0, image.shape[0] * 2, 0, 0, cv2.BORDER_REPLICATE)
+    path = tmp_path / "tall.png"
+    cv2.imwrite(str(path), tall)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.set_input_files(_UPLOAD, str(path))
+    page.wait_for_selector(".cw-box")
+    keep(page, "tall")
+    shown = page.locator(".cw-picture").bounding_box()
+    picture = page.locator(".cw-picture img").bounding_box()
+    button = page.locator("#cw-again").bounding_box()
+    assert shown == pytest.approx(picture, abs=1), "the boxes are placed by shares of the picture"
+    assert picture["height"] <= 0.26 * 768 + 1
+    assert picture["width"] / picture["height"] == pytest.approx(
+        tall.shape[1] / tall.shape[0], rel=0.02
+    )
+    assert button["y"] + button["height"] <= 768
