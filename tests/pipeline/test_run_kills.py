@@ -32,7 +32,7 @@ OPTIONS = RunOptions(
     stages="tests.pipeline.fake_stages:build",
     restart=RestartPolicy(first_wait_s=0.1, longest_wait_s=0.5),
 )
-FRAMES = 60
+FRAMES = 120
 
 
 def url(store: Path) -> str:
