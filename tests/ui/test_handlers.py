@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from demo_archive import frame_boxes, render
 
+from pipeline.association.constraints import cannot_link
 from pipeline.search import SearchService
 from storage.errors import StoreError
 from ui.context import UNEXPECTED, Context
@@ -180,6 +181,17 @@ def test_people_are_listed_and_opened(people: PeopleHandlers) -> None:
     assert message == ""
 
 
+def never_beside(context: Context, person: int) -> int:
+    """Somebody who was never in one camera with this person at one time."""
+    mine = context.store.tracklets(identity=person)
+    others = {
+        row.id: context.store.tracklets(identity=row.id)
+        for row in context.store.people()
+        if row.id != person
+    }
+    return next(who for who, seen in others.items() if not cannot_link([*mine, *seen]).any())
+
+
 def test_decisions_are_reported(people: PeopleHandlers, context: Context) -> None:
     chosen = _Chosen(1, "lobby-1")
     renamed = people.rename(chosen, "", "Ann", Request())
@@ -188,8 +200,11 @@ def test_decisions_are_reported(people: PeopleHandlers, context: Context) -> Non
     assert "Confirmed" in people.confirm(chosen, "", None, Request())[-2]
     assert "Taken apart" in people.apart(chosen, "", None, Request())[-2]
     assert "Choose the other person" in people.same(chosen, "", None, Request())[-2]
-    merged = people.same(chosen, "", 2, Request())
-    assert "Person 2 is the same as person 1" in merged[-2]
+    together = people.same(chosen, "", 2, Request())
+    assert "at the same time, so they are not one" in together[-2]
+    other = never_beside(context, 1)
+    merged = people.same(chosen, "", other, Request())
+    assert f"Person {other} is the same as person 1" in merged[-2]
     assert {line.actor for line in context.store.audit_log(5)} == {"ada"}
 
 
@@ -208,7 +223,8 @@ def test_the_name_box_has_the_label_of_who_is_open(
     assert name(people.rename(chosen, "", "", Request())) == ""
     context.store.set_label(1, "Ann", "test")
     assert name(people.apart(chosen, "", None, Request())) == "Ann"
-    assert name(people.same(chosen, "", 2, Request())) == "Ann"
+    other = never_beside(context, 1)
+    assert name(people.same(chosen, "", other, Request())) == "Ann"
     assert name(people.erase(chosen, "", "1", Request())) == ""
 
 
