@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from reid.openvino_core import openvino_core
+
 STRIDE = 32
 
 
@@ -53,7 +55,7 @@ def write_fixed_copy(weights: Path, shape_hw: tuple[int, int], target: Path) -> 
     source = next(weights.glob("*.xml"), None)
     if source is None:
         raise FileNotFoundError(f"no .xml file in {weights}")
-    network = openvino.Core().read_model(source)
+    network = openvino_core().read_model(source)
     network.reshape([1, 3, *shape_hw])
     target.mkdir(parents=True)
     openvino.save_model(network, target / source.name, compress_to_fp16=False)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid.data.augment import MEAN, STD
 from reid.embeddings import Embeddings
+from reid.openvino_core import openvino_core
 from reid.weights_file import load_weights
 
 Runtime = Literal["auto", "openvino", "torch"]
@@ -127,7 +128,6 @@ class _OpenVinoRunner:
     def __init__(self, model: torch.nn.Module, input_hw: tuple[int, int], threads: int) -> None:
         import openvino as ov
 
-        core = ov.Core()
         options = dict(_OPENVINO_OPTIONS)
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
@@ -138,7 +138,7 @@ class _OpenVinoRunner:
         for batch in (1, _BATCH):
             sized = converted.clone()
             sized.reshape([batch, 3, *input_hw])
-            self._compiled[batch] = core.compile_model(sized, "CPU", options)
+            self._compiled[batch] = openvino_core().compile_model(sized, "CPU", options)
         self._shapes = [tuple(o.shape)[1:] for o in self._compiled[1].outputs]
 
     def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

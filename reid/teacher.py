@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reid.data.market import read_images
 from reid.errors import ReidError
+from reid.openvino_core import openvino_core
 
 _BATCH = 16
 OnDone = Callable[[int], None]
@@ -37,13 +38,11 @@ class Teacher:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        import openvino as ov
-
         if path.suffix not in (".xml", ".onnx"):
             raise ReidError(f"{path}: a teacher is an OpenVINO .xml or an .onnx file")
         if not path.is_file():
             raise ReidError(f"{path}: no such teacher file")
-        core = ov.Core()
+        core = openvino_core()
         try:
             model = core.read_model(path)
             shape = list(model.inputs[0].partial_shape)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from reid.build import build_model
 from reid.config import ReidConfig
@@ -72,7 +73,8 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
     live = model.state_dict()
     kept = average.state_dict()
     moving = [name for name, value in kept.items() if value.dtype.is_floating_point]
-    torch._foreach_lerp_([kept[n] for n in moving], [live[n] for n in moving], 1 - decay)
+    blend = get_ema_multi_avg_fn(decay)
+    blend([kept[name] for name in moving], [live[name] for name in moving], None)
     for name in kept.keys() - set(moving):
         kept[name].copy_(live[name])
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import openvino
 import pytest
+
+from reid.openvino_core import openvino_core
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
@@ -20,3 +24,12 @@ def shared_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cores_outlive_the_tests() -> Iterator[None]:
+    """Ultralytics, too, gets the one Core: see `openvino_core` for what happens otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        core = openvino_core()
+        patch.setattr(openvino, "Core", lambda: core)
+        yield

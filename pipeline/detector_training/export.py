@@ -15,6 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pipeline.detector_training.offline import load_yolo
+from reid.openvino_core import openvino_core
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def export_int8(checkpoint: Path, calibration_images: Sequence[Path], target: Pa
     with tempfile.TemporaryDirectory() as work:
         start = Path(shutil.copy(checkpoint, Path(work) / "model.pt"))
         exported = load_yolo(start).export(format="openvino", dynamic=True, imgsz=640, batch=1)
-        network = openvino.Core().read_model(next(Path(exported).glob("*.xml")))
+        network = openvino_core().read_model(next(Path(exported).glob("*.xml")))
         about = yaml.safe_load((Path(exported) / "metadata.yaml").read_text())
         quantised = _quantise(network, calibration_images)
         target.mkdir(parents=True)

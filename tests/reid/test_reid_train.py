@@ -16,7 +16,7 @@ from torch import nn
 import reid.train
 from reid.config import LossConfig, PhaseConfig, ReidConfig
 from reid.errors import ReidError
-from reid.train import TrainingSet, batch_losses, learning_rate_at, total_steps, train
+from reid.train import TrainingSet, learning_rate_at, total_steps, train
 from reid.training_state import (
     averaged_model,
     read_checkpoint,
@@ -155,21 +155,6 @@ def test_phases_train_at_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sizes == [(32, 32), TINY_HW, TINY_HW]
 
 
-def test_terms_without_weight_are_not_computed() -> None:
-    state = start_state(tiny_config(), 4, 6, "cpu")
-    features = state.model.features(torch.randn(8, 3, 32, 32))
-    labels, teacher = torch.arange(4).repeat_interleave(2), torch.randn(8, 6)
-    only = LossConfig(identity=0, trihard=2.0, aligned=0, distil_parts=1.0)
-    assert set(batch_losses(features, labels, only, state.heads, teacher)) == {
-        "trihard",
-        "distil_parts",
-    }
-    assert set(batch_losses(features, labels, only, state.heads, None)) == {"trihard"}
-    one = batch_losses(features, labels, LossConfig(trihard=1.0), state.heads, None)["trihard"]
-    two = batch_losses(features, labels, only, state.heads, None)["trihard"]
-    assert two.item() == pytest.approx(2 * one.item())
-
-
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
     config = with_loss(tiny_config(), identity=0, trihard=0, aligned=0, distil_feature=1)
     with pytest.raises(ReidError, match="every term has weight 0"):
@@ -270,19 +255,6 @@ def test_unlabelled_pictures_join_the_batch(
     config = with_loss(tiny_config(2, unlabelled_per_batch=3), distil_feature=1.0)
     train(config, with_unlabelled(people(4)), tmp_path)
     assert seen == [(11, 8, 11)] * 2
-
-
-def test_supervised_terms_ignore_the_unlabelled_rows() -> None:
-    state = start_state(tiny_config(), 4, 6, "cpu")
-    state.model.eval()
-    images, labels = torch.randn(11, 3, 32, 32), torch.arange(4).repeat_interleave(2)
-    features, teacher = state.model.features(images), torch.randn(11, 6)
-    config = LossConfig(distil_feature=1.0)
-    found = batch_losses(features, labels, config, state.heads, teacher)
-    alone = batch_losses(features.first(8), labels, config, state.heads, teacher[:8])
-    for name in ("identity", "trihard", "aligned"):
-        torch.testing.assert_close(found[name], alone[name])
-    assert found["distil_feature"].item() != pytest.approx(alone["distil_feature"].item())
 
 
 def test_resume_with_unlabelled_pictures_is_exact(tmp_path: Path) -> None:
