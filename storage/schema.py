@@ -46,9 +46,10 @@ def check_is_ours(connection: Connection, where: str, *, create: bool) -> None:
         StoreError: the database belongs to something else, or it is empty and ``create`` is
             False.
     """
+    tables = set(inspect(connection).get_table_names())
+    # Read after the tables: another process may be making them, and commits both at once.
     if MigrationContext.configure(connection).get_current_heads():
         return
-    tables = set(inspect(connection).get_table_names())
     taken = tables if connection.dialect.name == "sqlite" else tables & set(Base.metadata.tables)
     if taken:
         raise StoreError(f"{where}: is a database of something else, not an archive")
