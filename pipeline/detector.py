@@ -56,6 +56,7 @@ class Detector:
         self._model: Any = None
         self._person = 0
         self._any_shape = False
+        self._size = 0
         self._networks: OrderedDict[tuple[int, int], Any] = OrderedDict()
 
     def load(self) -> None:
@@ -69,7 +70,7 @@ class Detector:
         try:
             self._any_shape = takes_any_shape(self.weights)
             if self._any_shape:
-                self.image_size = self.image_size or usual_size(self.weights)
+                self._size = self.image_size or usual_size(self.weights)
                 self._model = self._network_for((64, 64))
             else:
                 self._model = self._open(self.weights, self.image_size)
@@ -112,7 +113,7 @@ class Detector:
         found = []
         for image in images:
             height, width = image.shape[:2]
-            shape = letterbox_shape((height, width), self.image_size or max(height, width))
+            shape = letterbox_shape((height, width), self._size)
             found += self._run(self._network_for(shape), [image], shape)
         return found
 
