@@ -83,12 +83,22 @@ def not_this_person(store: Store, identity_id: int, uuid: str, actor: str) -> st
         raise StoreError(
             f"this is the only track of person {identity_id}; there is nobody to keep it apart from"
         )
+    tied = _tied_to(store, uuid) & {row.uuid for row in others}
     for row in others:
         store.decide("cannot_link", uuid, row.uuid, actor)
+    first, *rest = sorted(tied) or [""]
+    for other in rest:  # what this sighting held together stays together
+        store.decide("must_link", first, other, actor)
     created = store.apply_links(
         [LinkRecord(row.uuid, "confirmed", identity_key="other") for row in track]
     )
     return f"Taken apart: the sighting is now person {created['other']}."
+
+
+def _tied_to(store: Store, uuid: str) -> set[str]:
+    """The tracklets that an operator has joined with this one."""
+    pairs = [{d.uuid_a, d.uuid_b} for d in store.decisions() if d.kind == "must_link"]
+    return {other for pair in pairs if uuid in pair for other in pair - {uuid}}
 
 
 def _split(

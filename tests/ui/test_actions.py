@@ -70,6 +70,23 @@ def test_association_keeps_two_people_one(store: Store) -> None:
     assert next(row.label for row in store.identities() if row.id == keep) == "Ann"
 
 
+def test_taking_one_sighting_out_leaves_the_others_joined(store: Store) -> None:
+    before = people(store)
+    keep, other = can_be_one(store)
+    actions.same_person(store, keep, other, "ada")
+    joined = before[keep] | before[other]
+    hub = next(
+        uuid for uuid in joined if all(uuid in (d.uuid_a, d.uuid_b) for d in store.decisions())
+    )
+    actions.not_this_person(store, keep, hub, "ada")
+    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
+    Associator(store, config).run(everything=True)
+    rest = joined - {hub}
+    assert len(rest) > 1
+    assert len({link.identity_id for link in store.links(rest).values()}) == 1
+    assert store.links([hub])[hub].identity_id != store.links(rest)[min(rest)].identity_id
+
+
 def test_a_later_word_replaces_an_earlier_one(store: Store) -> None:
     person = busiest(store)
     uuid = sorted(people(store)[person])[0]
