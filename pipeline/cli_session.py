@@ -191,6 +191,7 @@ class _OneLine(logging.Formatter):
     """Messages without tracebacks; those are in the log file."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Level and message, for example `warning: camera a: no frames`."""
         return f"{record.levelname.lower()}: {record.getMessage()}"
 
 

@@ -10,6 +10,7 @@ from storage.errors import StoreError
 from storage.records import LinkRecord, TrackletRow
 from storage.store import Store
 from storage.tracklets import Tracklet
+from ui.html import count_of
 
 MAX_LABEL = 80
 
@@ -50,7 +51,8 @@ def same_person(store: Store, keep: int, other: int, actor: str) -> str:
     for said in store.decisions():
         if said.kind == "cannot_link" and {said.uuid_a, said.uuid_b} <= set(sightings):
             store.decide("must_link", said.uuid_a, said.uuid_b, actor)
-    return f"Person {other} is the same as person {keep}; {len(moved)} sightings were added."
+    added = count_of(len(moved), "sighting")
+    return f"Person {other} is the same as person {keep}; {added} added."
 
 
 def _seen_together(kept: list[Tracklet], moved: list[Tracklet]) -> str | None:
@@ -131,8 +133,9 @@ def erase(store: Store, identity_id: int, confirmation: str, actor: str) -> str:
     clips = remove_all_clips(store)
     left = "" if report.cleared else " The database still has to clear its files."
     return (
-        f"Person {identity_id} was erased: {report.tracklets} sightings, "
-        f"{report.exemplars} vectors, {report.crops} pictures, {report.links} links and "
-        f"{report.decisions} decisions; {clips} kept clips were removed. "
+        f"Person {identity_id} was erased: {count_of(report.tracklets, 'sighting')}, "
+        f"{count_of(report.exemplars, 'vector')}, {count_of(report.crops, 'picture')}, "
+        f"{count_of(report.links, 'link')} and {count_of(report.decisions, 'decision')}; "
+        f"{count_of(clips, 'kept clip')} removed. "
         f"The recordings themselves are not changed.{left}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.records import CameraRow
-from ui.html import empty, esc
+from ui.html import count_of, empty, esc
 from ui.times import local
 
 
@@ -15,9 +15,10 @@ def cameras_view(cameras: Sequence[CameraRow]) -> str:
         return empty("No camera yet. Run `python main.py --sources cams.yaml` first.")
     rows = "".join(_row(camera) for camera in cameras)
     sightings = sum(camera.tracklet_count for camera in cameras)
+    counted = f"{count_of(len(cameras), 'camera')}, {count_of(sightings, 'sighting')}"
     return (
         '<div class="cw-heading"><h2>Cameras</h2>'
-        f"<span>{len(cameras)} cameras, {sightings} sightings</span></div>"
+        f"<span>{counted}</span></div>"
         '<table class="cw-table"><thead><tr><th>Camera</th><th>First seen</th><th>Last seen</th>'
         '<th>Time zone</th><th class="cw-number">Sightings</th><th class="cw-number">People</th>'
         f"<th>Source</th></tr></thead><tbody>{rows}</tbody></table>"

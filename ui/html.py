@@ -46,6 +46,11 @@ def image_data(image_bgr: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
+def count_of(number: int, word: str, plural: str | None = None) -> str:
+    """Return a number and what is counted, such as ``1 sighting`` or ``2 people``."""
+    return f"{number} {word if number == 1 else plural or word + 's'}"
+
+
 def empty(text: str) -> str:
     """Return a quiet sentence where content will be."""
     return f'<div class="cw-empty">{esc(text)}</div>'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.search_results import link_sentence, person_title
 from storage.records import CameraRow, IdentityRow, LinkRecord, TrackletRow
-from ui.html import empty, esc, file_url
+from ui.html import count_of, empty, esc, file_url
 from ui.times import local, span, zone_of
 
 Cameras = Mapping[str, CameraRow]
@@ -51,7 +51,7 @@ def _person(row: IdentityRow, cameras: Cameras, media: Path, chosen: bool) -> st
         if row.crop_path
         else '<span class="cw-no-crop">no picture</span>'
     )
-    sightings = f"{row.tracklet_count} sighting{'' if row.tracklet_count == 1 else 's'}"
+    sightings = count_of(row.tracklet_count, "sighting")
     return (
         f'<button type="button" class="cw-person{" cw-chosen" if chosen else ""}" '
         f'data-action="person" data-value="{row.id}">{crop}<span class="cw-facts">'
@@ -85,7 +85,7 @@ def person_view(
         _sighting(row, links.get(row.uuid), cameras, media, row.uuid == chosen) for row in rows
     )
     return (
-        f'<div class="cw-heading">{title}<span>{len(rows)} sightings</span></div>'
+        f'<div class="cw-heading">{title}<span>{count_of(len(rows), "sighting")}</span></div>'
         f"{_timeline(rows, cameras)}"
         f'<div class="cw-cards">{cards}</div>'
     )

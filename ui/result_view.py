@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.clips import Clip
 from pipeline.search import Group, Hit, PeopleInPicture, SearchResult
 from storage.records import CameraRow
-from ui.html import button, empty, esc, file_url, image_data, notice
+from ui.html import button, count_of, empty, esc, file_url, image_data, notice
 from ui.times import span
 
 Cameras = Mapping[str, CameraRow]
@@ -48,18 +48,14 @@ def results_view(result: SearchResult, cameras: Cameras, media: Path, heading: s
         return empty(result.notice or "Nobody was found.")
     people = sum(group.identity_id is not None for group in result.groups)
     loose = len(result.groups) - people
-    counted = [_count(len(result.hits), "sighting"), _count(people, "person", "people")]
+    counted = [count_of(len(result.hits), "sighting"), count_of(people, "person", "people")]
     if loose:
-        counted.append(_count(loose, "unassigned track"))
+        counted.append(count_of(loose, "unassigned track"))
     groups = "".join(_group(group, cameras, media) for group in result.groups)
     return (
         f'<div class="cw-heading"><h2>{esc(heading)}</h2><span>{", ".join(counted)}, '
         f"best first</span></div>{groups}"
     )
-
-
-def _count(number: int, word: str, plural: str | None = None) -> str:
-    return f"{number} {word if number == 1 else plural or word + 's'}"
 
 
 def _group(group: Group, cameras: Cameras, media: Path) -> str:

@@ -14,6 +14,7 @@ class _StrictLoader(yaml.SafeLoader):
     """The safe loader without silent overwriting."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping; a key that occurs twice is a ConstructorError."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":

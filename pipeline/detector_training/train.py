@@ -122,7 +122,10 @@ def _person_trainer() -> Any:
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     class PersonTrainer(DetectionTrainer):
+        """Starts from the given network as it is."""
+
         def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+            """A trainable float copy of `weights`."""
             return copy.deepcopy(weights).float().requires_grad_(True)
 
         def final_eval(self) -> None:

@@ -16,6 +16,7 @@ from storage.records import LinkRecord
 from storage.store import Store
 from ui import actions
 from ui.context import Context
+from ui.html import count_of
 
 
 def people(store: Store) -> dict[int, set[str]]:
@@ -51,7 +52,7 @@ def test_two_people_become_one(store: Store) -> None:
     before = people(store)
     keep, other = can_be_one(store)
     said = actions.same_person(store, keep, other, "ada")
-    assert f"{len(before[other])} sightings" in said
+    assert f"; {count_of(len(before[other]), 'sighting')} added" in said
     assert people(store)[keep] == before[keep] | before[other]
     assert other not in people(store)
     assert {(d.kind, d.actor) for d in store.decisions()} == {("must_link", "ada")}
@@ -157,9 +158,9 @@ def test_erasing_needs_the_number_and_reports(context: Context) -> None:
         actions.erase(store, person, "yes", "ada")
     assert person in people(store)
     said = actions.erase(store, person, f" {person} ", "ada")
-    assert f"{len(gone)} sightings" in said
+    assert f": {count_of(len(gone), 'sighting')}, " in said
     assert f"{len(crops)} pictures" in said
-    assert "1 kept clips" in said
+    assert "1 kept clip removed" in said
     assert person not in people(store)
     assert not store.has_tracklets(gone)
     assert not any((store.media.root / crop).exists() for crop in crops)

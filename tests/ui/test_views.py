@@ -14,7 +14,7 @@ from storage.records import CameraRow
 from storage.store import Store
 from ui.camera_view import cameras_view
 from ui.context import Context
-from ui.html import button, esc, file_url, image_data, notice
+from ui.html import button, count_of, esc, file_url, image_data, notice
 from ui.identity_view import identities_view, matches, person_view
 from ui.result_view import picture_view, results_view
 
@@ -40,6 +40,18 @@ def test_pieces() -> None:
     assert notice(None) == ""
     wide = image_data(np.zeros((10, 4000, 3), np.uint8))
     assert wide.startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "expected"),
+    [
+        (0, ("sighting",), "0 sightings"),
+        (1, ("sighting",), "1 sighting"),
+        (2, ("person", "people"), "2 people"),
+    ],
+)
+def test_counted_things(number: int, words: tuple[str, ...], expected: str) -> None:
+    assert count_of(number, *words) == expected
 
 
 def test_results_are_grouped_and_explained(context: Context) -> None:
