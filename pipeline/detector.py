@@ -21,6 +21,7 @@ from pipeline.detector_shapes import (
     write_fixed_copy,
 )
 from pipeline.errors import ConfigError
+from reid.openvino_core import shared_core
 from trackers.detections import Detections
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Detector:
         os.environ.setdefault("YOLO_VERBOSE", "False")
         from ultralytics import YOLO
 
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), shared_core():
             network = YOLO(str(weights), task="detect")
             self._run(network, [np.zeros((64, 64, 3), np.uint8)], size)
         return network

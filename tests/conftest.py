@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import openvino
 import pytest
 
-from reid.openvino_core import openvino_core
+from reid.openvino_core import shared_core
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
@@ -28,8 +27,6 @@ def shared_dir() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cores_outlive_the_tests() -> Iterator[None]:
-    """Ultralytics, too, gets the one Core: see `openvino_core` for what happens otherwise."""
-    with pytest.MonkeyPatch.context() as patch:
-        core = openvino_core()
-        patch.setattr(openvino, "Core", lambda: core)
+    """Tests and libraries make Cores as they like; see `reid.openvino_core` for what follows."""
+    with shared_core():
         yield

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
+import openvino
 from reid_builders import tiny_weights
+
+from reid.openvino_core import openvino_core, shared_core
 
 PROGRAM = """
 import faulthandler, gc, pathlib, signal, sys
@@ -23,6 +27,16 @@ gc.collect()
 signal.raise_signal(signal.SIGINT)
 print(*heard)
 """
+
+
+def test_others_get_the_shared_core_only_inside() -> None:
+    with shared_core():
+        assert openvino.Core() is openvino_core()
+    core = openvino_core()
+    with patch.object(openvino, "Core", object):
+        with shared_core():
+            assert openvino.Core() is core
+        assert openvino.Core is object
 
 
 def test_a_signal_after_the_last_network_is_gone(tmp_path: Path) -> None:
