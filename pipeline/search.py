@@ -1,8 +1,8 @@
 """Search for a person: progressive-granularity retrieval over the store.
 
 Each stage looks at fewer pictures more closely (PGR, after Liu et al., "PROVID", IEEE T-MM 2018):
-SQL filter → cosine of whole-body vectors over all exemplars → aligned part distance on the best
-``shortlist`` → grouped by identity.
+SQL filter → cosine of whole-body vectors over all exemplars → on the best ``shortlist`` the cosine
+in the site's own space, and aligned part distance → grouped by identity.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pipeline.search_query import Query, check_query, filter_dict, query_of, sen
 from pipeline.search_results import Group, Hit, SearchResult, Why
 from pipeline.search_rows import ShortlistRow, labels, shortlist_rows
 from pipeline.search_score import best_pairs
+from pipeline.search_space import SearchSpace
 from reid.embeddings import Embeddings
 from storage.errors import StoreError
 from storage.index import VectorIndex
@@ -90,6 +91,7 @@ class SearchService:
         self._part_weight = part_weight
         self._lock = threading.Lock()
         self._index: tuple[str, VectorIndex] | None = None
+        self._space = SearchSpace(store)
 
     def search_by_image(
         self,
@@ -185,15 +187,16 @@ class SearchService:
     def _run(self, query: Query, where: SearchFilter, limit: int) -> SearchResult:
         """All stages."""
         check_query(query.vectors, where, limit)
-        near = self._index_for(query.vectors.fingerprint).search(
-            query.vectors.global_features, where, self._shortlist
-        )
+        index = self._index_for(query.vectors.fingerprint)
+        near = index.search(query.vectors.global_features, where, self._shortlist)
         order = np.argsort(-near.similarities, axis=None, kind="stable")
         best = dict.fromkeys(near.row_ids.ravel()[order].tolist())
         listed = shortlist_rows(self._store, list(best)[: self._shortlist])
         if not listed:
             return SearchResult(notice=self._nobody(where))
-        return SearchResult(self._groups(self._hits(query, listed, limit)), compared=len(listed))
+        similarity = self._similarity(query, listed, len(index))
+        hits = self._hits(query, listed, similarity, limit)
+        return SearchResult(self._groups(hits), compared=len(listed))
 
     def _index_for(self, fingerprint: str) -> VectorIndex:
         """Return the index of a model; only the one used last is kept in memory."""
@@ -219,15 +222,31 @@ class SearchService:
             raise SearchError(f"There is no camera {unknown[0]!r}; known: {', '.join(known)}.")
         return "Nobody was seen by these cameras in this time range."
 
+    def _similarity(
+        self, query: Query, rows: list[ShortlistRow], known: int
+    ) -> NDArray[np.float32]:
+        """(Q, n) cosines in the site's own space, of which `known` vectors are in the archive."""
+        vectors = np.stack([row.vector for row in rows]).astype(np.float64)
+        wanted = query.vectors.global_features.astype(np.float64)
+        space = self._space.of(query.vectors.fingerprint, known)
+        if space is not None:
+            vectors = space.place(vectors, [row.camera for row in rows])
+            wanted = space.place(wanted, query.cameras or [None] * len(wanted))
+        return np.clip(wanted @ vectors.T, -1, 1).astype(np.float32)
+
     def _hits(
-        self, query: Query, rows: list[ShortlistRow], limit: int
+        self,
+        query: Query,
+        rows: list[ShortlistRow],
+        similarity: NDArray[np.float32],
+        limit: int,
     ) -> list[tuple[Hit, ShortlistRow]]:
         """Compare closely and keep the best picture of each tracklet, best first."""
         ids = [row.row_id for row in rows]
         owners = [row.tracklet_uuid for row in rows]
-        vectors = np.stack([row.vector for row in rows])
+        parts = self._store.parts(ids)
         pairs = best_pairs(
-            query.vectors, query.owners, vectors, self._store.parts(ids), owners, self._part_weight
+            similarity, query.vectors, query.owners, parts, owners, self._part_weight
         )
         best: dict[str, int] = {}
         for place in np.argsort(-pairs.scores, kind="stable"):

@@ -18,10 +18,17 @@ MAX_QUERY_PICTURES = 16
 
 @dataclass(frozen=True)
 class Query:
-    """Vectors to search for; ``owners`` are the tracklets that they come from, if any."""
+    """Vectors to search for.
+
+    Attributes:
+        vectors: Q pictures.
+        owners: the Q tracklets that they come from; empty if they come from none.
+        cameras: the Q cameras of these tracklets; empty likewise.
+    """
 
     vectors: Embeddings
     owners: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
 
 
 def query_of(tracklets: Sequence[Tracklet]) -> Query:
@@ -30,8 +37,8 @@ def query_of(tracklets: Sequence[Tracklet]) -> Query:
     Raises:
         SearchError: there is no exemplar, or they are of different models.
     """
-    pictures: list[tuple[int, Exemplar, str]] = [
-        (rank, exemplar, tracklet.uuid)
+    pictures: list[tuple[int, Exemplar, Tracklet]] = [
+        (rank, exemplar, tracklet)
         for tracklet in tracklets
         for rank, exemplar in enumerate(tracklet.exemplars)
     ]
@@ -50,7 +57,8 @@ def query_of(tracklets: Sequence[Tracklet]) -> Query:
         np.stack([exemplar.part_visibility for _, exemplar, _ in chosen]),
         fingerprints.pop(),
     )
-    return Query(vectors, tuple(uuid for _, _, uuid in chosen))
+    owners = tuple(tracklet.uuid for _, _, tracklet in chosen)
+    return Query(vectors, owners, tuple(tracklet.camera for _, _, tracklet in chosen))
 
 
 def check_query(query: Embeddings, where: SearchFilter, limit: int) -> None:

@@ -14,7 +14,8 @@ class Why:
     """The evidence for one hit.
 
     Attributes:
-        global_similarity: cosine of the whole-body vectors, -1..1.
+        global_similarity: cosine of the whole-body vectors, -1..1, after what the cameras add and
+            what varies within people was taken out.
         part_distance: aligned part distance 0..0.76; None if no body part is visible in both.
         query_index: which picture of the query was nearest, from 0.
         exemplar_rank: which picture of the tracklet was nearest; 0 is its best one.

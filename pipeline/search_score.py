@@ -19,7 +19,7 @@ class BestPairs:
     Attributes:
         scores: (n,) float32 in 0..1.
         query_indices: (n,) int64 row of the query.
-        similarities: (n,) float32 cosine of the whole-body vectors of that pair.
+        similarities: (n,) float32 cosine of the whole-body vectors of that pair, as given.
         part_distances: (n,) float32 aligned part distance of that pair, NaN if unknown.
     """
 
@@ -55,9 +55,9 @@ def combined_score(
 
 
 def best_pairs(
+    similarity: NDArray[np.float32],
     query: Embeddings,
     query_owners: Sequence[str],
-    vectors: NDArray[np.float32],
     parts: tuple[NDArray[np.float32], NDArray[np.float32]],
     owners: Sequence[str],
     part_weight: float,
@@ -65,15 +65,14 @@ def best_pairs(
     """Compare every exemplar with every picture of the query and keep the best pair.
 
     Args:
-        query: Q pictures.
+        similarity: (Q, n) cosines of the whole-body vectors.
+        query: Q pictures, of which the parts are compared.
         query_owners: tracklet of each query picture; empty if they come from none. An exemplar
             is not compared with its own tracklet, unless the query has no other.
-        vectors: (n, D) whole-body vectors of the exemplars, rows of length 1.
-        parts: their part vectors (n, P, d) and visibility (n, P).
+        parts: the exemplars' part vectors (n, P, d) and visibility (n, P).
         owners: n tracklets.
         part_weight: see `combined_score`.
     """
-    similarity = np.clip(query.global_features @ vectors.T, -1, 1).astype(np.float32)
     distance = aligned_distance(query.part_features, parts[0], query.part_visibility, parts[1])
     scores = combined_score(similarity, distance, part_weight)
     allowed = scores

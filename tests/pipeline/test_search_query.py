@@ -119,3 +119,8 @@ def test_the_audit_log_says_what_was_asked(
 )
 def test_errors_become_sentences(text: str, expected: str) -> None:
     assert sentence(text) == expected
+
+
+def test_pictures_know_their_cameras() -> None:
+    query = query_of([tracklet("r", "red", "cam-1", pictures=1), tracklet("b", "blue", "cam-2")])
+    assert dict(zip(query.owners, query.cameras, strict=True)) == {"r": "cam-1", "b": "cam-2"}

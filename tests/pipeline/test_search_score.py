@@ -43,7 +43,8 @@ def _embeddings(angles: list[float]) -> Embeddings:
 def test_the_nearest_query_picture_decides() -> None:
     query, gallery = _embeddings([0.0, 1.0]), _embeddings([0.9, 0.1, 0.0])
     parts = (gallery.part_features, gallery.part_visibility)
-    pairs = best_pairs(query, (), gallery.global_features, parts, ["a", "b", "c"], 0.5)
+    similarity = query.global_features @ gallery.global_features.T
+    pairs = best_pairs(similarity, query, (), parts, ["a", "b", "c"], 0.5)
     assert pairs.query_indices.tolist() == [1, 0, 0]
     assert pairs.similarities[2] == pytest.approx(1)
 
@@ -51,9 +52,9 @@ def test_the_nearest_query_picture_decides() -> None:
 def test_a_tracklet_is_not_compared_with_itself_unless_alone() -> None:
     query, gallery = _embeddings([0.0, 0.5]), _embeddings([0.0, 0.0])
     parts = (gallery.part_features, gallery.part_visibility)
-    vectors = gallery.global_features
-    mixed = best_pairs(query, ("a", "b"), vectors, parts, ["a", "c"], 0.0)
+    similarity = query.global_features @ gallery.global_features.T
+    mixed = best_pairs(similarity, query, ("a", "b"), parts, ["a", "c"], 0.0)
     assert mixed.query_indices.tolist() == [1, 0]
     assert mixed.scores[0] == pytest.approx(np.cos(0.5))
-    alone = best_pairs(query, ("a", "a"), vectors, parts, ["a", "c"], 0.0)
+    alone = best_pairs(similarity, query, ("a", "a"), parts, ["a", "c"], 0.0)
     assert alone.scores[0] == pytest.approx(1)
