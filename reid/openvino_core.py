@@ -8,29 +8,44 @@ segmentation fault. One Core that lives as long as the process cannot do that.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING
-from unittest.mock import patch
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import openvino
 
+_LOCK = threading.RLock()
+_CORES: list[openvino.Core] = []
 
-@cache
+
 def openvino_core() -> openvino.Core:
-    """The Core that all networks share."""
+    """The Core that all networks share; threads may ask for it at once."""
     import openvino
 
-    return openvino.Core()
+    with _LOCK:
+        if not _CORES:
+            _CORES.append(openvino.Core())
+        return _CORES[0]
 
 
 @contextmanager
 def shared_core() -> Iterator[None]:
-    """Inside, other packages that make a Core, such as Ultralytics, get the shared one, too."""
+    """Inside, other packages that make a Core, such as Ultralytics, get the shared one, too.
+
+    One thread at a time is inside.
+    """
     import openvino
 
-    core = openvino_core()
-    with patch.object(openvino, "Core", lambda: core):
-        yield
+    def shared(*arguments: Any) -> openvino.Core:
+        return core
+
+    with _LOCK:
+        core, original = openvino_core(), openvino.Core
+        module: Any = openvino
+        module.Core = shared
+        try:
+            yield
+        finally:
+            module.Core = original

@@ -85,11 +85,11 @@ def not_this_person(store: Store, identity_id: int, uuid: str, actor: str) -> st
         raise StoreError(
             f"this is the only track of person {identity_id}; there is nobody to keep it apart from"
         )
-    tied = _tied_to(store, uuid) & {row.uuid for row in others}
-    for row in others:
-        store.decide("cannot_link", uuid, row.uuid, actor)
-    first, *rest = sorted(tied) or [""]
-    for other in rest:  # what this sighting held together stays together
+    ties = _ties(store, {row.uuid for row in track}, {row.uuid for row in others})
+    for piece, other in sorted(ties | {(uuid, row.uuid) for row in others}):
+        store.decide("cannot_link", piece, other, actor)
+    first, *rest = sorted({other for _, other in ties}) or [""]
+    for other in rest:  # what this track held together stays together
         store.decide("must_link", first, other, actor)
     created = store.apply_links(
         [LinkRecord(row.uuid, "confirmed", identity_key="other") for row in track]
@@ -97,10 +97,10 @@ def not_this_person(store: Store, identity_id: int, uuid: str, actor: str) -> st
     return f"Taken apart: the sighting is now person {created['other']}."
 
 
-def _tied_to(store: Store, uuid: str) -> set[str]:
-    """The tracklets that an operator has joined with this one."""
-    pairs = [{d.uuid_a, d.uuid_b} for d in store.decisions() if d.kind == "must_link"]
-    return {other for pair in pairs if uuid in pair for other in pair - {uuid}}
+def _ties(store: Store, track: set[str], others: set[str]) -> set[tuple[str, str]]:
+    """The pairs of one of the track and one of the others that an operator has joined."""
+    said = [(d.uuid_a, d.uuid_b) for d in store.decisions() if d.kind == "must_link"]
+    return {(a, b) for pair in said for a, b in (pair, pair[::-1]) if a in track and b in others}
 
 
 def _split(

@@ -88,6 +88,29 @@ def test_taking_one_sighting_out_leaves_the_others_joined(store: Store) -> None:
     assert store.links([hub])[hub].identity_id != store.links(rest)[min(rest)].identity_id
 
 
+def test_a_track_is_taken_out_whole_whichever_of_its_pieces_held_it(store: Store) -> None:
+    before = people(store)
+    keep, other = can_be_one(store)
+    actions.same_person(store, keep, other, "ada")
+    joined = before[keep] | before[other]
+    hub = next(
+        uuid for uuid in joined if all(uuid in (d.uuid_a, d.uuid_b) for d in store.decisions())
+    )
+    second = store.tracklet(hub)
+    moved = second.times_s + (second.end_s - second.start_s) + 0.1
+    piece = replace(second, uuid=str(uuid4()), times_s=moved)
+    store.add_tracklets([piece], store.runs()[0].uuid)
+    store.apply_links([LinkRecord(piece.uuid, "linked", identity_id=keep)])
+    actions.not_this_person(store, keep, piece.uuid, "ada")
+    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
+    Associator(store, config).run(everything=True)
+    links = store.links([*joined, piece.uuid])
+    left = {links[uuid].identity_id for uuid in joined - {hub}}
+    assert len(left) == 1
+    assert links[hub].identity_id == links[piece.uuid].identity_id
+    assert links[hub].identity_id not in left
+
+
 def test_a_later_word_replaces_an_earlier_one(store: Store) -> None:
     person = busiest(store)
     uuid = sorted(people(store)[person])[0]
