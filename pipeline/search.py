@@ -1,6 +1,7 @@
 """Search for a person: progressive-granularity retrieval over the store.
 
-Each stage looks at fewer pictures more closely (PGR, after Liu et al., "PROVID", IEEE T-MM 2018):
+Each stage looks at fewer pictures more closely (PGR, after Liu et al., "PROVID", IEEE T-MM 2018),
+the second in the space that `association.adaptation` learns from the site:
 SQL filter → cosine of whole-body vectors over all exemplars → on the best ``shortlist`` the cosine
 in the site's own space, and aligned part distance → grouped by identity.
 """
@@ -70,11 +71,11 @@ class SearchService:
     Args:
         store: the archive.
         embedder: makes the query's vectors; None allows only searches by tracklet or identity.
-        shortlist: exemplars that get the aligned comparison. Raising it finds
+        shortlist: exemplars that get the second, closer comparison. Raising it finds
             people whom the whole-body vector ranks low, and costs time.
         part_weight: share of the aligned part similarity in the score, 0..1; the rest is the
-            whole-body similarity. Raising it trusts details more, and suffers more from small,
-            blurred pictures.
+            whole-body similarity in the site's own space. Raising it trusts details more, and
+            suffers more from small, blurred pictures.
     """
 
     def __init__(
@@ -265,7 +266,7 @@ class SearchService:
                 link=links.get(row.tracklet_uuid),
             )
             span = (row.start_s, row.end_s, row.crop_path)
-            score = float(pairs.scores[place])
+            score = max(0.0, float(pairs.scores[place]))
             found.append((Hit(row.tracklet_uuid, row.camera, *span, score, why), row))
         return found
 

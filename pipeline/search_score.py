@@ -17,7 +17,7 @@ class BestPairs:
     """For each of n exemplars its nearest query picture.
 
     Attributes:
-        scores: (n,) float32 in 0..1.
+        scores: (n,) float32 in -1..1.
         query_indices: (n,) int64 row of the query.
         similarities: (n,) float32 cosine of the whole-body vectors of that pair, as given.
         part_distances: (n,) float32 aligned part distance of that pair, NaN if unknown.
@@ -33,7 +33,8 @@ def part_similarity(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn aligned part distances (0..0.76) into the cosines that would cause them, 1..-1.
 
     The distance of a pair of parts is tanh(x / 2) with x = sqrt(2 - 2 cosine), see
-    `reid.distances`; its inverse puts parts and whole body on one scale. Any shape; NaN stays NaN.
+    `reid.distances`; its inverse makes a cosine of it, as the whole body has. Any shape; NaN stays
+    NaN.
     """
     x = 2 * np.arctanh(np.minimum(distance, np.float32(0.9999)))
     return np.asarray(np.maximum(1 - x**2 / 2, -1), np.float32)
@@ -42,7 +43,7 @@ def part_similarity(distance: NDArray[np.float32]) -> NDArray[np.float32]:
 def combined_score(
     similarity: NDArray[np.float32], distance: NDArray[np.float32], part_weight: float
 ) -> NDArray[np.float32]:
-    """Mix whole-body cosine and part similarity, 0..1; without parts the cosine alone counts.
+    """Mix whole-body cosine and part similarity, -1..1; without parts the cosine alone counts.
 
     Args:
         similarity: cosine, -1..1, any shape.
@@ -51,7 +52,7 @@ def combined_score(
     """
     parts = part_similarity(distance)
     mixed = (1 - part_weight) * similarity + part_weight * parts
-    return np.clip(np.where(np.isnan(parts), similarity, mixed), 0, 1).astype(np.float32)
+    return np.where(np.isnan(parts), similarity, mixed).astype(np.float32)
 
 
 def best_pairs(
@@ -79,7 +80,7 @@ def best_pairs(
     if query_owners:
         own = np.array(query_owners)[:, None] == np.array(owners)[None, :]
         alone = own.all(axis=0)
-        allowed = np.where(own & ~alone, np.float32(-1), scores)
+        allowed = np.where(own & ~alone, np.float32(-2), scores)
     best = allowed.argmax(axis=0)
     column = np.arange(len(owners))
     return BestPairs(scores[best, column], best, similarity[best, column], distance[best, column])

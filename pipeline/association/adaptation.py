@@ -1,5 +1,7 @@
 """Adapts embeddings to a site without labels: camera means and within-class covariance.
 
+Association and search compare in this space.
+
 Two things spoil a distance on a site the model has never seen. Each camera adds its own light
 and colour: the camera's mean is taken away. And one person's crops vary along directions that
 the model did not learn to ignore: that variation is seen inside every tracklet, which is one

@@ -26,7 +26,7 @@ def test_part_similarity_undoes_the_distance(cosine: float, parts: int) -> None:
         (0.6, 0.0, 0.5, 0.8),
         (0.6, 0.0, 0.0, 0.6),
         (0.6, np.nan, 0.5, 0.6),
-        (-0.5, np.nan, 0.5, 0.0),
+        (-0.5, np.nan, 0.5, -0.5),
         (0.0, np.tanh(np.sqrt(2) / 2), 0.5, 0.0),
     ],
 )
@@ -58,3 +58,12 @@ def test_a_tracklet_is_not_compared_with_itself_unless_alone() -> None:
     assert mixed.scores[0] == pytest.approx(np.cos(0.5))
     alone = best_pairs(similarity, query, ("a", "a"), parts, ["a", "c"], 0.0)
     assert alone.scores[0] == pytest.approx(1)
+
+
+def test_those_who_look_unlike_keep_their_order() -> None:
+    query, gallery = _embeddings([0.0, 0.0]), _embeddings([0.0, 0.0, 0.0])
+    hidden = (gallery.part_features, np.zeros((3, 1), np.float32))
+    similarity = np.array([[-0.5, -0.3, -0.9], [-0.6, -0.1, -0.8]], np.float32)
+    pairs = best_pairs(similarity, query, (), hidden, ["a", "b", "c"], 0.5)
+    np.testing.assert_allclose(pairs.scores, [-0.5, -0.1, -0.8])
+    assert pairs.query_indices.tolist() == [0, 1, 1]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from search_builders import RUN, T0, open_archive, tracklet
+from sqlalchemy import text
 
 from pipeline.association.adaptation import SiteSpace
 from pipeline.search import SearchService
@@ -130,11 +131,40 @@ def test_it_is_learned_anew_only_when_the_archive_has_changed(
     assert fits == [96, 96, 93], "erased people are forgotten"
 
 
-def test_only_the_newest_are_learned_from(store: Store) -> None:
+def test_every_camera_is_learned_however_long_ago_it_was_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(store)
-    newest = SearchSpace(store, newest=3 * PEOPLE).of("colour-1", 96)
-    assert newest is not None
-    assert set(newest.camera_means) == {"cam-2"}
+    monkeypatch.setattr("pipeline.search_space._LEAST_PER_CAMERA", 6)
+    rows = SearchSpace(store, most=24)._sample("colour-1")
+    newest = [f"{camera}-{who}" for camera in reversed(CAMERAS) for who in (15, 14, 13, 12)]
+    assert [uuid for _, uuid, _ in rows] == [uuid for uuid in newest for _ in range(3)]
+    assert {uuid: camera for _, uuid, camera in rows}["cam-1-15"] == "cam-1"
+    assert len(SearchSpace(store, most=2)._sample("colour-1")) == 2 * 6
+
+
+def test_a_large_archive_is_followed_as_fast_as_its_sample_ages(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    space = SearchSpace(store, most=50)
+    first = space.of("colour-1", 1_000_000)
+    assert space.of("colour-1", 1_000_010) is first
+    assert space.of("colour-1", 1_000_011) is not first
+
+
+@pytest.mark.parametrize("damage", [np.zeros(3), np.full(DIM, np.nan)], ids=["short", "NaN"])
+def test_a_damaged_vector_is_left_out_and_said(
+    store: Store, damage: NDArray[np.float64], caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(store)
+    with store.database.write() as session:
+        blob = damage.astype("<f2").tobytes()
+        session.execute(text("UPDATE exemplar SET vector = :blob WHERE id = 1"), {"blob": blob})
+    space = SearchSpace(store).of("colour-1", 96)
+    assert space is not None
+    assert np.isfinite(space.place(np.ones((1, DIM)), ["cam-1"])).all()
+    assert "1 damaged vectors are left out" in caplog.text
 
 
 def test_a_picture_finds_its_own_tracklet_first(store: Store) -> None:
