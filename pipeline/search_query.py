@@ -47,7 +47,7 @@ def query_of(tracklets: Sequence[Tracklet]) -> Query:
     fingerprints = {tracklet.fingerprint for tracklet in tracklets if tracklet.exemplars}
     if len(fingerprints) > 1:
         raise SearchError(
-            "The person's pictures were described by different models; re-embed the archive."
+            "The person's pictures were described by different models and cannot be compared."
         )
     pictures.sort(key=lambda item: (item[0], -item[1].quality))
     chosen = pictures[:MAX_QUERY_PICTURES]

@@ -24,7 +24,11 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 DataOption = Annotated[
-    str, typer.Option("--data", help="Data set: market1501=FOLDER or market1501=FILE.zip.")
+    str,
+    typer.Option(
+        "--data",
+        help="Market-1501, or pictures laid out and named like it: market1501=FOLDER_OR_ZIP.",
+    ),
 ]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes what is there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

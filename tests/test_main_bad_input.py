@@ -289,7 +289,7 @@ class TestSearch:
     ) -> None:
         monkeypatch.setattr("pipeline.embedder.load_embedder", lambda _: ColourEmbedder("newer"))
         line = refused(call("search", "--image", "picture.png", *place))
-        assert "re-embed the archive before searching" in line
+        assert "set embedder.weights to the model of that time" in line
 
     def test_a_refused_search_is_in_the_audit_log(self, place: list[str]) -> None:
         span = ["--from", "2026-01-05T09:00Z", "--to", "2026-01-05T08:00Z"]

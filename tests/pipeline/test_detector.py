@@ -235,8 +235,10 @@ def test_only_eight_networks_are_kept(free_shapes: tuple[Path, list]) -> None:
 
 def test_without_a_size_it_is_the_one_of_the_weights(free_shapes: tuple[Path, list]) -> None:
     folder, opened = free_shapes
-    Detector(folder).detect([WHITE])
+    detector = Detector(folder)
+    detector.detect([WHITE])
     assert opened[-1].made_for == [480, 640]
+    assert detector.image_size is None
 
 
 @pytest.mark.parametrize("text", ["", "args: 3", "args: {dynamic: false}", "{", "\x00"])

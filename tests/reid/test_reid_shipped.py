@@ -14,8 +14,14 @@ from reid.weights_file import DEFAULT_WEIGHTS
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501.zip"
 
-CARD = {DEFAULT_WEIGHTS: (84.29, 64.32)}
-"""Rank-1 and mAP in percent, as reid/weights/MODEL_CARD.md says."""
+CARD = DEFAULT_WEIGHTS.with_name("MODEL_CARD.md")
+
+
+def stated() -> tuple[float, float]:
+    """Rank-1 and mAP in percent, as the card says."""
+    row = next(line for line in CARD.read_text().splitlines() if line.startswith("| global |"))
+    cells = [cell.strip(" *") for cell in row.strip("|").split("|")]
+    return float(cells[1]), float(cells[4])
 
 
 def need(path: Path) -> None:
@@ -30,15 +36,14 @@ def need(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("weights", CARD, ids=lambda path: path.stem)
-def test_the_shipped_weights_on_market1501(weights: Path) -> None:
-    need(weights)
+def test_the_shipped_weights_on_market1501() -> None:
     need(MARKET)
-    words = ["--weights", str(weights), "--data", f"market1501={MARKET}", "--json"]
+    words = ["--data", f"market1501={MARKET}", "--json"]
     result = CliRunner().invoke(app, ["evaluate", *words])
     assert result.exit_code == 0, result.stderr
     scores = json.loads(result.stdout)
-    rank1, mean_ap = CARD[weights]
+    rank1, mean_ap = stated()
+    assert rank1 >= 80 and mean_ap >= 58
     assert scores["queries"] == 3368
     assert scores["rank1"] == pytest.approx(rank1, abs=0.5)
     assert scores["mAP"] == pytest.approx(mean_ap, abs=0.5)
