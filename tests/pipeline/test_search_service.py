@@ -192,7 +192,7 @@ def test_what_cannot_be_searched(store: Store, service: SearchService) -> None:
 
 def test_other_models_are_refused(store: Store) -> None:
     other = SearchService(store, ColourEmbedder("colour-2"))
-    with pytest.raises(SearchError, match="set embedder.weights to the model of that time"):
+    with pytest.raises(SearchError, match=r"set embedder\.weights to the model of that time"):
         other.search_by_image(crop("red"))
     assert other.search_by_tracklet("red-1").hits[0].tracklet_uuid == "red-2"
 
