@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from pipeline.detector_training.recipe import Recipe, make_detector
+from reid.openvino_core import shared_core
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,7 +18,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished weights")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    make_detector(given.shared, given.work, given.out, Recipe())
+    with shared_core():
+        make_detector(given.shared, given.work, given.out, Recipe())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pipeline.detector_training.labelled_frame import LabelledFrame, Part
 from pipeline.detector_training.labelled_sources import PICTURE_FOLDERS, yolo_folder_frames
 from pipeline.detector_training.offline import load_yolo
 from pipeline.detector_training.pseudo_labels import video_frames
+from reid.openvino_core import shared_core
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, required=True, help="new folder for the crops")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    log.info("%d crops", write_person_crops(footage_frames(given.shared), given.to))
+    with shared_core():
+        log.info("%d crops", write_person_crops(footage_frames(given.shared), given.to))
 
 
 if __name__ == "__main__":
