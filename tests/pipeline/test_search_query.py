@@ -62,7 +62,7 @@ def test_vectors_stay_with_their_pictures() -> None:
         ([tracklet("a", "red", pictures=0)], "no picture to search with"),
         (
             [tracklet("a", "red"), tracklet("b", "red", fingerprint="colour-2")],
-            "described by different models; re-embed",
+            "described by different models and cannot be compared",
         ),
     ],
 )
