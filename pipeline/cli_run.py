@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Collection
@@ -57,6 +58,7 @@ def run_job(
 
     config = _checked_config(sources, workers)
     place = session.place
+    _check_writable(place.folder)
     if config.retention_days is not None:
         _forget_old(place, config.retention_days)
     if options is None or options.stages == RunOptions().stages:
@@ -80,6 +82,15 @@ def _checked_config(sources: Path | None, workers: int | None) -> RunConfig:
         raise ConfigError("--sources: missing; name a YAML file, such as configs/demo.yaml")
     config = load_config(sources)
     return config if workers is None else config.model_copy(update={"workers": workers})
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse at once, and write nothing, where no archive can be."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise StoreError(f"{folder}: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{folder}: {there} cannot be written")
 
 
 def _is_new(place: Place) -> bool:

@@ -183,7 +183,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     file.write_text("")
     done = call("--sources", PROJECT / "configs/demo.yaml", "--store", file / "store")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert str(file) in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines() == [f"{file / 'store'}: {file} is not a folder"]
+
+
+def test_a_folder_without_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    done = call("--sources", PROJECT / "configs/demo.yaml", "--store", tmp_path / "new" / "store")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"{tmp_path / 'new' / 'store'}: {tmp_path} cannot be written"
+    )
+    assert not (tmp_path / "new").exists()
 
 
 def test_version_as_table_and_as_json() -> None:

@@ -117,6 +117,7 @@ def test_a_run_as_tables_says_what_to_type_next(tmp_path: Path) -> None:
     assert Path(image).is_file()
 
 
+@pytest.mark.slow
 def test_workers_of_the_command_line_win(tmp_path: Path) -> None:
     store = tmp_path / "s"
     call("--sources", cameras(tmp_path), "--store", store, "--workers", 2)
@@ -167,6 +168,7 @@ def test_weights_that_are_missing_leave_no_run(
     assert not list((tmp_path / "s" / "runs").iterdir())
 
 
+@pytest.mark.slow
 def test_retention_of_the_configuration_forgets_the_old(tmp_path: Path) -> None:
     place = ["--store", tmp_path / "s"]
     call("--sources", cameras(tmp_path), *place)
@@ -179,6 +181,7 @@ def test_retention_of_the_configuration_forgets_the_old(tmp_path: Path) -> None:
         assert not before & {row.uuid for row in store.tracklet_rows()}
 
 
+@pytest.mark.slow
 def test_a_demo_run_is_scored_against_its_ground_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
