@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     monkeypatch.chdir(here)
+    importlib.import_module("pipeline.site_model")  # with the real models, for the tests to come
     monkeypatch.setattr("pipeline.embedder.load_embedder", lambda weights=None: ColourEmbedder())
     monkeypatch.setattr(
         "pipeline.detector.Detector",
