@@ -78,19 +78,12 @@ class SiteSpace:
         return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9))
 
 
-def adapt(
-    features: Array,
-    owner: NDArray[np.int64],
-    cameras: Sequence[str],
-    *,
-    ridge: float = 0.5,
-    camera_prior: float = 10.0,
-) -> Array:
+def adapt(features: Array, owner: NDArray[np.int64], cameras: Sequence[str]) -> Array:
     """Adapted tracklet vectors: (N, D) of length 1, the means of their adapted exemplars.
 
     Arguments as in `SiteSpace.fit`.
     """
-    space = SiteSpace.fit(features, owner, cameras, ridge=ridge, camera_prior=camera_prior)
+    space = SiteSpace.fit(features, owner, cameras)
     return space.place(tracklet_means(features, owner, len(cameras)), cameras)
 
 

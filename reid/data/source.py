@@ -54,7 +54,7 @@ def _unpack(path: Path, folder: Path) -> None:
             for member in archive.infolist():
                 if _is_image(member, path):
                     archive.extract(member, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ReidError(f"{path}: not a readable zip file: {error}") from error
 
 

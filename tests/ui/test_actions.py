@@ -60,28 +60,36 @@ def test_two_people_become_one(store: Store) -> None:
         actions.same_person(store, keep, keep, "ada")
 
 
+def associate_again(store: Store) -> None:
+    """Decide everything anew, so strictly that looks alone join nobody."""
+    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
+    Associator(store, config).run(everything=True)
+
+
+def joined_by_hand(store: Store) -> tuple[int, set[str], str]:
+    """Make two people one: the person, all sightings, and the one that all others hang on."""
+    before = people(store)
+    keep, other = can_be_one(store)
+    actions.same_person(store, keep, other, "ada")
+    joined = before[keep] | before[other]
+    said = store.decisions()
+    return keep, joined, next(u for u in joined if all(u in (d.uuid_a, d.uuid_b) for d in said))
+
+
 def test_association_keeps_two_people_one(store: Store) -> None:
     before = people(store)
     keep, other = can_be_one(store)
     actions.rename(store, keep, "Ann", "ada")
     actions.same_person(store, keep, other, "ada")
-    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
-    Associator(store, config).run(everything=True)
+    associate_again(store)
     assert people(store)[keep] >= before[keep] | before[other]
     assert next(row.label for row in store.identities() if row.id == keep) == "Ann"
 
 
 def test_taking_one_sighting_out_leaves_the_others_joined(store: Store) -> None:
-    before = people(store)
-    keep, other = can_be_one(store)
-    actions.same_person(store, keep, other, "ada")
-    joined = before[keep] | before[other]
-    hub = next(
-        uuid for uuid in joined if all(uuid in (d.uuid_a, d.uuid_b) for d in store.decisions())
-    )
+    keep, joined, hub = joined_by_hand(store)
     actions.not_this_person(store, keep, hub, "ada")
-    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
-    Associator(store, config).run(everything=True)
+    associate_again(store)
     rest = joined - {hub}
     assert len(rest) > 1
     assert len({link.identity_id for link in store.links(rest).values()}) == 1
@@ -89,21 +97,14 @@ def test_taking_one_sighting_out_leaves_the_others_joined(store: Store) -> None:
 
 
 def test_a_track_is_taken_out_whole_whichever_of_its_pieces_held_it(store: Store) -> None:
-    before = people(store)
-    keep, other = can_be_one(store)
-    actions.same_person(store, keep, other, "ada")
-    joined = before[keep] | before[other]
-    hub = next(
-        uuid for uuid in joined if all(uuid in (d.uuid_a, d.uuid_b) for d in store.decisions())
-    )
+    keep, joined, hub = joined_by_hand(store)
     second = store.tracklet(hub)
     moved = second.times_s + (second.end_s - second.start_s) + 0.1
     piece = replace(second, uuid=str(uuid4()), times_s=moved)
     store.add_tracklets([piece], store.runs()[0].uuid)
     store.apply_links([LinkRecord(piece.uuid, "linked", identity_id=keep)])
     actions.not_this_person(store, keep, piece.uuid, "ada")
-    config = SimpleNamespace(cameras=[], association=AssociationConfig(link_probability=0.999))
-    Associator(store, config).run(everything=True)
+    associate_again(store)
     links = store.links([*joined, piece.uuid])
     left = {links[uuid].identity_id for uuid in joined - {hub}}
     assert len(left) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.association.adaptation import adapt
+from pipeline.association.adaptation import SiteSpace, adapt
 
 
 def _site(seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
@@ -72,8 +72,8 @@ def test_a_lone_camera_with_two_people_keeps_them_apart() -> None:
 
 def test_a_large_ridge_leaves_only_the_camera_means_to_matter() -> None:
     features, owner, cameras, _ = _site()
-    loose = adapt(features, owner, cameras, ridge=1e9)
     means = np.stack([features[owner == k].mean(0) for k in range(owner.max() + 1)])
+    loose = SiteSpace.fit(features, owner, cameras, ridge=1e9).place(means, cameras)
     names = np.array(cameras)
     trust, share = 40 / 50, 20 / 30
     expected = means.copy()
