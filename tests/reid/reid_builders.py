@@ -11,6 +11,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from reid.backbones.base import Backbone
 from reid.build import build_model
 from reid.config import LossConfig, ModelConfig, PhaseConfig, ReidConfig, TrainConfig
 from reid.models.aligned import AlignedReID
@@ -44,6 +45,35 @@ def tiny_yaml(path: Path, **train: Any) -> Path:
     """`tiny_config` as a file."""
     path.write_text(yaml.safe_dump(tiny_config(**train).model_dump(mode="json")))
     return path
+
+
+class TinyBackbone(Backbone):
+    """Four small stages at strides 4, 8, 16 and 16, in any dtype."""
+
+    stage_channels = (8, 8, 16, 16)
+    stage_strides = (4, 8, 16, 16)
+    out_channels = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, *self.stage_channels)
+        strides = (4, 2, 2, 1)
+        self.blocks = torch.nn.ModuleList(
+            torch.nn.Sequential(
+                torch.nn.Conv2d(widths[k], widths[k + 1], 5, strides[k], 2),
+                torch.nn.BatchNorm2d(widths[k + 1]),
+                torch.nn.ReLU(),
+            )
+            for k in range(4)
+        )
+
+    def stages(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(B, 3, H, W) -> four maps."""
+        found = []
+        for block in self.blocks:
+            x = block(x)
+            found.append(x)
+        return tuple(found)
 
 
 def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AlignedReID:
