@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from reid.backbones.osnet import OSNet
 from reid.config import ModelConfig
-from reid.models.aligned import AlignedReID
+from reid.network import ReidNetwork
 
 
-def build_model(config: ModelConfig, identities: int = 0) -> AlignedReID:
-    """The network of `config`; `identities` > 0 adds a classifier for training."""
-    trunk = OSNet(config.width, instance_norm=config.instance_norm)
-    return AlignedReID(
-        trunk,
-        global_dim=config.global_dim,
-        part_count=config.part_count,
-        part_dim=config.part_dim,
-        identities=identities,
-    )
+def build_model(config: ModelConfig, identities: int = 0) -> ReidNetwork:
+    """The network of `config`; `identities` > 0 adds classifiers for training.
+
+    Raises:
+        ReidError: the head cannot work on this backbone.
+    """
+    trunk = config.backbone.build()
+    return ReidNetwork(trunk, config.head.build(trunk, identities))

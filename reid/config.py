@@ -5,62 +5,90 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from reid.backbones.registry import BackboneConfig, OSNetConfig
+from reid.data.augment import AugmentConfig
 from reid.errors import ReidError
+from reid.heads.registry import HeadConfig
+from reid.section import Section
+from reid.terms.registry import TermConfig
+from reid.yaml_files import override, read_yaml
 
 Side = Annotated[int, Field(ge=32, le=1024)]
-"""Pixels of one side of a picture; the trunk needs 32."""
+"""Pixels of one side of a picture; the trunks need 32."""
 PictureSize = tuple[Side, Side]
 """Height and width."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ModelConfig(Section):
+    """What the network looks like: a backbone and a head, each by name with its settings."""
+
+    backbone: BackboneConfig = OSNetConfig()
+    head: HeadConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_flat(cls, data: Any) -> Any:
+        """The shipped weight file and others of its time list AlignedReID on OSNet flat."""
+        if not isinstance(data, dict) or not isinstance(data.get("backbone"), str):
+            return data
+        trunk = {key: data[key] for key in ("width", "instance_norm") if key in data}
+        rest = {key: data[key] for key in data.keys() - trunk.keys() - {"backbone"}}
+        return {
+            "backbone": trunk | {"name": data["backbone"]},
+            "head": rest | {"name": "aligned"},
+        }
 
 
-class ModelConfig(_Section):
-    """What the network looks like.
+class PhaseConfig(Section):
+    """A part of the schedule at one resolution; small pictures first make training cheap.
 
-    Attributes:
-        backbone: trunk by name. width: channel multiplier.
-        instance_norm: see OSNet. global_dim, part_count, part_dim: see AlignedReID.
+    Exactly one of `steps` and `epochs` says how long it is. An epoch is as many batches as it
+    takes to draw as many pictures as the data set has.
     """
 
-    backbone: Literal["osnet"] = "osnet"
-    width: float = Field(default=0.25, gt=0, le=4)
-    instance_norm: bool = True
-    global_dim: int = Field(default=512, ge=8, le=4096)
-    part_count: int = Field(default=8, ge=1, le=16)
-    part_dim: int = Field(default=64, ge=4, le=512)
-
-
-class PhaseConfig(_Section):
-    """Steps at one resolution; small pictures first make from-scratch training cheap."""
-
-    steps: int = Field(ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
     size_hw: PictureSize
 
-
-class LossConfig(_Section):
-    """Weights of the loss terms; 0 switches a term off. `margin` is TriHard's."""
-
-    identity: float = Field(default=1.0, ge=0)
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    trihard: float = Field(default=1.0, ge=0)
-    aligned: float = Field(default=1.0, ge=0)
-    margin: float = Field(default=0.3, ge=0)
-    distil_feature: float = Field(default=0.0, ge=0)
-    distil_similarity: float = Field(default=0.0, ge=0)
-    distil_parts: float = Field(default=0.0, ge=0)
+    @model_validator(mode="after")
+    def _one_length(self) -> PhaseConfig:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        return self
 
 
-class TrainConfig(_Section):
-    """The schedule. `ema` is the decay per step of the averaged weights that are evaluated.
+class CosineSchedule(Section):
+    """Cosine to zero over all steps (Loshchilov & Hutter, 2017)."""
 
-    `unlabelled_pictures` mixed pictures (see `mixed_pictures`) are made once, and each batch has
-    `unlabelled_per_batch` of them, which are learnt from through the teacher alone.
+    name: Literal["cosine"] = "cosine"
+
+
+class StepSchedule(Section):
+    """The rate is multiplied by `gamma` at each of `milestones`, fractions of all steps."""
+
+    name: Literal["steps"] = "steps"
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
+    gamma: float = Field(default=0.1, gt=0, lt=1)
+
+
+class TrainConfig(Section):
+    """The schedule.
+
+    Attributes:
+        phases: resolutions, one after the other.
+        identities_per_batch, images_per_identity: P and K of the batches.
+        unlabelled_pictures: mixed pictures (see `mixed_pictures`) that are made once;
+            unlabelled_per_batch: how many of them each batch has. They are learnt from through
+            the teacher alone.
+        optimiser, learning_rate, weight_decay: of the optimiser; sgd has momentum 0.9.
+        schedule: after `warmup_steps` of linear warm-up.
+        ema: decay per step of the averaged weights, which are evaluated; 0 takes the last ones.
+        augment: how strongly pictures are varied.
+        compile: use torch.compile; pays on a GPU only.
+        seed: of weights, batches and augmentation.
+        checkpoint_every: steps between checkpoints.
     """
 
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
@@ -68,22 +96,87 @@ class TrainConfig(_Section):
     images_per_identity: int = Field(default=4, ge=2)
     unlabelled_pictures: int = Field(default=0, ge=0)
     unlabelled_per_batch: int = Field(default=0, ge=0)
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
+    schedule: Annotated[CosineSchedule | StepSchedule, Field(discriminator="name")] = (
+        CosineSchedule()
+    )
     warmup_steps: int = Field(default=300, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
+    augment: AugmentConfig = AugmentConfig()
+    compile: bool = False
     seed: int = 0
     checkpoint_every: int = Field(default=250, ge=1)
 
 
-class ReidConfig(_Section):
+class MutualConfig(Section):
+    """Mutual learning (Zhang et al., 2017; AlignedReID, section 3.4): students teach each other.
+
+    Attributes:
+        students: networks that are trained side by side; the first one is kept.
+        posterior: weight of the KL divergence of class posteriors. temperature: theirs.
+        metric: weight of the metric mutual loss over the global distance matrices.
+        parts: the same over aligned part distances.
+    """
+
+    students: int = Field(default=2, ge=2, le=8)
+    posterior: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    metric: float = Field(default=1.0, ge=0)
+    parts: float = Field(default=0.0, ge=0)
+
+
+class GradientPenaltyConfig(Section):
+    """MSGR: epsilon ||dL / dF_s|| of the maps named (`input`, `stage1` .. `stage4`)."""
+
+    maps: tuple[Literal["input", "stage1", "stage2", "stage3", "stage4"], ...] = Field(min_length=1)
+    epsilon: float = Field(default=1e-2, gt=0)
+    norm: Literal[1, 2, "inf"] = 2
+
+
+class PaperConfig(Section):
+    """What the system's paper reports on Market-1501, in percent, and under what conditions."""
+
+    title: str
+    rank1: float | None = None
+    mean_ap: float | None = None
+    note: str = ""
+
+
+class ReidConfig(Section):
     """A whole system: model, losses, schedule, and the picture size it is used at."""
 
     name: str
-    model: ModelConfig = ModelConfig()
-    loss: LossConfig = LossConfig()
+    paper: PaperConfig | None = None
+    model: ModelConfig
+    losses: dict[str, TermConfig]
+    mutual: MutualConfig | None = None
+    gradient_penalty: GradientPenaltyConfig | None = None
     train: TrainConfig
     input_hw: PictureSize = (192, 96)
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _drop_removed(cls, losses: Any) -> Any:
+        """A term that a YAML sets to null is one of the YAML it extends, taken out."""
+        if isinstance(losses, dict):
+            return {name: term for name, term in losses.items() if term is not None}
+        return losses
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> ReidConfig:
+        gives = self.model.head.gives
+        for name, term in self.losses.items():
+            missing = sorted(term.wanted - gives) if term.weight else []
+            if missing:
+                raise ValueError(
+                    f"losses.{name} needs {missing[0]}, which head {self.model.head.name} "
+                    "does not give"
+                )
+        if self.mutual is not None and self.mutual.parts and "parts" not in gives:
+            raise ValueError(f"mutual.parts: head {self.model.head.name} has no parts")
+        return self
 
 
 def load_reid_config(path: Path, overrides: dict[str, Any] | None = None) -> ReidConfig:
@@ -94,32 +187,14 @@ def load_reid_config(path: Path, overrides: dict[str, Any] | None = None) -> Rei
     Raises:
         ReidError: missing file, not YAML, unknown key or wrong value.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReidError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReidError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(data, dict):
-        raise ReidError(f"{path}: a mapping of keys is expected")
+    data = read_yaml(path)
     for dotted, value in (overrides or {}).items():
-        _override(data, dotted, value)
+        override(data, dotted, value)
     try:
         return ReidConfig.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ReidError(f"{path.name}: {key}: {what}") from error
-
-
-def _override(data: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set one dotted key of nested mappings and lists in place."""
-    *parents, leaf = dotted.split(".")
-    node: Any = data
-    try:
-        for key in parents:
-            node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
-        node[int(leaf) if isinstance(node, list) else leaf] = value
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise ReidError(f"{dotted}: unknown key") from error
+        what = what.removeprefix("Value error, ")
+        raise ReidError(f"{path.name}: {key + ': ' if key else ''}{what}") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid.data.augment import MEAN, STD
 from reid.embeddings import Embeddings
+from reid.errors import ReidError
 from reid.openvino_core import openvino_core
 from reid.weights_file import load_weights
 
@@ -48,13 +49,17 @@ class Embedder:
         runtime: "auto" takes torch on a GPU when there is one, OpenVINO on the CPU otherwise.
         threads: CPU threads; 0 lets the runtime choose.
 
+    A network without parts gets one part per crop that is never visible.
+
     Raises:
-        ReidError: the weight file is missing or wrong.
+        ReidError: the weight file is missing or wrong, or its network needs body joints.
     """
 
     def __init__(self, weights: Path, *, runtime: Runtime = "auto", threads: int = 0) -> None:
         model, self.input_hw, self.fingerprint = load_weights(weights)
-        self.part_count = model.part_count
+        if model.head.needs_joints:
+            raise ReidError(f"{weights}: this network needs body joints, which crops do not have")
+        self.part_count = model.head.part_shape[0] if model.head.part_shape else 1
         if runtime == "auto":
             runtime = "torch" if torch.cuda.is_available() else "openvino"
         self.runtime = runtime
@@ -68,8 +73,13 @@ class Embedder:
     def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
         """Embed N crops, each (h, w, 3) uint8 BGR of any size above zero."""
         images, visibility = self.preprocess(crops_bgr)
-        global_features, parts = self._run(images)
-        return Embeddings(global_features, parts, visibility, self.fingerprint)
+        embedding, *rest = self._run(images)
+        if not rest:
+            none = np.zeros((len(images), 1, 1), np.float32)
+            return Embeddings(embedding, none, none[:, :, 0], self.fingerprint)
+        if len(rest) > 1:
+            visibility = visibility * rest[1]
+        return Embeddings(embedding, rest[0], visibility, self.fingerprint)
 
     def preprocess(
         self, crops_bgr: list[NDArray[np.uint8]]
@@ -94,14 +104,13 @@ class _MirrorMean(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 3, H, W) -> (B, D), (B, P, d), all vectors of length 1."""
-        features, parts = self.model(images)
-        mirrored, mirrored_parts = self.model(images.flip(3))
-        return (
-            torch.nn.functional.normalize(features + mirrored, dim=1),
-            torch.nn.functional.normalize(parts + mirrored_parts, dim=2),
-        )
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(B, 3, H, W) -> embedding (B, D) and, where there are, parts (B, P, d), both of length
+        1, and visibility (B, P)."""
+        plain, mirrored = self.model(images), self.model(images.flip(3))
+        sums = [a + b for a, b in zip(plain, mirrored, strict=True)]
+        vectors = [torch.nn.functional.normalize(value, dim=-1) for value in sums[:2]]
+        return (*vectors, *(value / 2 for value in sums[2:]))
 
 
 class _TorchRunner:
@@ -110,16 +119,13 @@ class _TorchRunner:
         self._model = model.to(self._device)
 
     @torch.inference_mode()
-    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
         count = len(images)
         if not count:  # the network refuses an empty batch
             images = np.zeros((1, *images.shape[1:]), np.float32)
         chunks = torch.from_numpy(images).to(self._device).split(256)
-        pairs = [self._model(chunk) for chunk in chunks]
-        return (
-            torch.cat([g for g, _ in pairs])[:count].float().cpu().numpy(),
-            torch.cat([p for _, p in pairs])[:count].float().cpu().numpy(),
-        )
+        columns = zip(*(self._model(chunk) for chunk in chunks), strict=True)
+        return tuple(torch.cat(column)[:count].float().cpu().numpy() for column in columns)
 
 
 class _OpenVinoRunner:
@@ -141,7 +147,7 @@ class _OpenVinoRunner:
             self._compiled[batch] = openvino_core().compile_model(sized, "CPU", options)
         self._shapes = [tuple(o.shape)[1:] for o in self._compiled[1].outputs]
 
-    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
         outputs = [np.empty((len(images), *shape), np.float32) for shape in self._shapes]
         start = 0
         while start < len(images):
@@ -156,4 +162,4 @@ class _OpenVinoRunner:
             for k, output in enumerate(outputs):
                 output[start : start + count] = result[k][:count]
             start += count
-        return outputs[0], outputs[1]
+        return tuple(outputs)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reid.backbones.base import Backbone
+from reid.precision import at_least_float32
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class ReidNetwork(nn.Module):
         if joints is None and targets is not None:
             joints = targets.joints
         stages = self.backbone.stages(images)
-        maps = Maps(images, stages, self.backbone.final(stages), joints)
+        maps = Maps(images, stages, self.backbone.final_map(stages), joints)
         return replace(self.head(maps, targets), stages=stages)
 
     def forward(self, images: Tensor, joints: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -155,5 +156,4 @@ class ReidNetwork(nn.Module):
 
 def unit(vectors: Tensor) -> Tensor:
     """Vectors of length 1 along the last axis, at least float32."""
-    wide = vectors if vectors.dtype.itemsize >= 4 else vectors.float()
-    return F.normalize(wide, dim=-1)
+    return F.normalize(at_least_float32(vectors), dim=-1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from reid.errors import ReidError
-from reid.models.aligned import AlignedReID
+from reid.network import ReidNetwork
 
 MIN_CROPS = 96
 """Fewer crops than this do not tell the statistics of a site."""
@@ -25,8 +25,8 @@ _BATCH = 64
 
 
 def adapt_batch_statistics(
-    model: AlignedReID, pictures: NDArray[np.float32], *, seed: int = 0
-) -> AlignedReID:
+    model: ReidNetwork, pictures: NDArray[np.float32], *, seed: int = 0
+) -> ReidNetwork:
     """A copy of `model` whose batch statistics are those of the site.
 
     Args:

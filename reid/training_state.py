@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from reid.build import build_model
-from reid.config import ReidConfig
+from reid.config import ReidConfig, TrainConfig
+from reid.criterion import Criterion
 from reid.errors import ReidError
-from reid.models.aligned import AlignedReID
+from reid.network import ReidNetwork
+from reid.terms.base import Facts
 
 
 @dataclass
@@ -26,50 +28,62 @@ class TrainingState:
     """Everything that must be stored to go on as if never stopped.
 
     Attributes:
-        model: the network that is trained. average: its moving average (EMA), in eval mode.
-        heads: linear maps from the student's features to the teacher's; empty without teacher.
-        optimiser: AdamW over model and heads. generator: draws of the augmentation.
+        students: the networks that are trained; more than one in mutual learning alone.
+        average: moving average (EMA) of the first student, in eval mode.
+        criteria: each student's loss terms, some with parameters of their own.
+        optimiser: over students and criteria. generator: draws of the augmentation.
         step: finished steps.
     """
 
-    model: AlignedReID
-    average: AlignedReID
-    heads: nn.ModuleDict
+    students: nn.ModuleList
+    average: ReidNetwork
+    criteria: nn.ModuleList
     optimiser: torch.optim.Optimizer
     generator: torch.Generator
     step: int = 0
 
+    @property
+    def networks(self) -> list[ReidNetwork]:
+        """The students."""
+        return [network for network in self.students if isinstance(network, ReidNetwork)]
 
-def start_state(
-    config: ReidConfig, identities: int, teacher_dim: int | None, device: str
-) -> TrainingState:
-    """Random weights and an empty optimiser, a function of `config.train.seed` alone.
 
-    Args:
-        identities: size of the classifier. teacher_dim: length of a teacher's feature, or None.
-    """
+def start_state(config: ReidConfig, facts: Facts, device: str) -> TrainingState:
+    """Random weights and an empty optimiser, a function of `config.train.seed` alone."""
     torch.manual_seed(config.train.seed)
-    model = build_model(config.model, identities)
-    model.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    heads = nn.ModuleDict()
-    if teacher_dim is not None:
-        heads["global"] = nn.Linear(config.model.global_dim, teacher_dim)
-        heads["parts"] = nn.Linear(config.model.part_count * config.model.part_dim, teacher_dim)
-        heads.to(device)
-    decay = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": decay + list(heads.parameters()), "weight_decay": config.train.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.train.learning_rate, fused=True)
+    count = config.mutual.students if config.mutual else 1
+    networks = [build_model(config.model, facts.identities) for _ in range(count)]
+    students = nn.ModuleList(networks)
+    students.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    criteria = nn.ModuleList(Criterion(config.losses, network, facts) for network in networks)
+    criteria.to(device)
+    optimiser = make_optimiser([students, criteria], config.train)
     generator = torch.Generator(device=device).manual_seed(config.train.seed)
-    return TrainingState(model, copy.deepcopy(model).eval(), heads, optimiser, generator)
+    average = copy.deepcopy(networks[0]).eval()
+    return TrainingState(students, average, criteria, optimiser, generator)
+
+
+def make_optimiser(modules: list[nn.Module], config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser over all parameters; vectors (biases, norms) have no weight decay."""
+    found = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in found if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in found if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate = config.learning_rate
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+    if config.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=rate, fused=True)
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """average <- decay * average + (1 - decay) * model, batch statistics included."""
+    """average <- decay * average + (1 - decay) * model, batch statistics included.
+
+    Without decay (0) it becomes the model itself.
+    """
     live = model.state_dict()
     kept = average.state_dict()
     moving = [name for name, value in kept.items() if value.dtype.is_floating_point]
@@ -82,9 +96,9 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
 def save_checkpoint(state: TrainingState, path: Path) -> None:
     """Write the state; a crash while writing leaves the previous checkpoint."""
     content: dict[str, Any] = {
-        "model": state.model.state_dict(),
+        "students": state.students.state_dict(),
         "average": state.average.state_dict(),
-        "heads": state.heads.state_dict(),
+        "criteria": state.criteria.state_dict(),
         "optimiser": state.optimiser.state_dict(),
         "generator": state.generator.get_state(),
         "step": state.step,
@@ -106,7 +120,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         content = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ReidError(f"{path}: not a readable checkpoint") from error
-    wanted = {"model", "average", "heads", "optimiser", "generator", "step"}
+    wanted = {"students", "average", "criteria", "optimiser", "generator", "step"}
     if not isinstance(content, dict) or not wanted <= content.keys():
         raise ReidError(f"{path}: not a checkpoint of this trainer")
     return content
@@ -120,9 +134,9 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
     """
     content = read_checkpoint(path, device)
     with _fitting(path):
-        state.model.load_state_dict(content["model"])
+        state.students.load_state_dict(content["students"])
         state.average.load_state_dict(content["average"])
-        state.heads.load_state_dict(content["heads"])
+        state.criteria.load_state_dict(content["criteria"])
         state.optimiser.load_state_dict(content["optimiser"])
     state.generator.set_state(content["generator"].cpu())
     state.step = int(content["step"])
@@ -131,28 +145,43 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
 def adopt_weights(state: TrainingState, path: Path, device: str) -> None:
     """Start from the averaged weights of another run's checkpoint, with a fresh optimiser.
 
+    In mutual learning the first student does; the others start at random.
+
     Raises:
         ReidError: the checkpoint cannot be read or is of another architecture or data set.
     """
     content = read_checkpoint(path, device)
     with _fitting(path):
-        state.model.load_state_dict(content["average"])
+        state.students[0].load_state_dict(content["average"])
         state.average.load_state_dict(content["average"])
-        state.heads.load_state_dict(content["heads"])
+        state.criteria[0].load_state_dict(_of_first(content["criteria"]))
 
 
-def averaged_model(path: Path, config: ReidConfig) -> AlignedReID:
-    """The EMA network of a checkpoint, without its classifier, in evaluation mode.
+def _of_first(criteria: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of the first student's criterion."""
+    return {name[2:]: value for name, value in criteria.items() if name.startswith("0.")}
+
+
+def averaged_model(path: Path, config: ReidConfig) -> ReidNetwork:
+    """The EMA network of a checkpoint, without its classifiers, in evaluation mode.
 
     Raises:
         ReidError: the checkpoint cannot be read or is of another architecture.
     """
     weights: dict[str, Tensor] = read_checkpoint(path)["average"]
     model = build_model(config.model)
-    kept = {name: value for name, value in weights.items() if not name.startswith("classifier.")}
     with _fitting(path, f" than {config.name}"):
-        model.load_state_dict(kept)
+        model.load_state_dict(without_classifiers(weights))
     return model.eval()
+
+
+def without_classifiers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that search needs: all but those of modules named `classifier...`."""
+    return {
+        name: value
+        for name, value in weights.items()
+        if not any(word.startswith("classifier") for word in name.split("."))
+    }
 
 
 @contextmanager

@@ -15,20 +15,25 @@ from safetensors.torch import save_file
 from reid.build import build_model
 from reid.config import ModelConfig
 from reid.errors import ReidError
-from reid.models.aligned import AlignedReID
+from reid.network import ReidNetwork
+from reid.training_state import without_classifiers
 
 PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5,mirror-mean"
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_osnet_x0_25.safetensors"
 
 
 def save_weights(
-    model: AlignedReID, config: ModelConfig, input_hw: tuple[int, int], path: Path
+    model: ReidNetwork, config: ModelConfig, input_hw: tuple[int, int], path: Path
 ) -> None:
-    """Write the network without its classifier as fp16; replaces `path` in one step."""
+    """Write the network without its classifiers as fp16; replaces `path` in one step.
+
+    Tensors of the head are named without the word `head` in front.
+    """
     tensors = {
-        name: value.half().contiguous() if value.dtype.is_floating_point else value.contiguous()
-        for name, value in model.state_dict().items()
-        if not name.startswith("classifier.")
+        name.removeprefix("head."): (
+            value.half() if value.dtype.is_floating_point else value
+        ).contiguous()
+        for name, value in without_classifiers(model.state_dict()).items()
     }
     metadata = {"model": config.model_dump_json(), "input_hw": json.dumps(input_hw)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +43,7 @@ def save_weights(
     os.replace(temporary, path)
 
 
-def load_weights(path: Path) -> tuple[AlignedReID, tuple[int, int], str]:
+def load_weights(path: Path) -> tuple[ReidNetwork, tuple[int, int], str]:
     """Read a weight file: the network in evaluation mode, its (height, width), its fingerprint.
 
     The fingerprint hashes names, shapes and values of all tensors, the input size, the number
@@ -60,13 +65,14 @@ def load_weights(path: Path) -> tuple[AlignedReID, tuple[int, int], str]:
         raise ReidError(f"{path}: not a safetensors file: {error}") from error
     except (KeyError, TypeError, ValidationError, ValueError) as error:
         raise ReidError(f"{path}: not a Crosswalk ReID weight file ({error})") from error
-    digest.update(f"{height}x{width}/{config.part_count}".encode())
+    model = build_model(config)
+    part_count = model.head.part_shape[0] if model.head.part_shape else 0
+    digest.update(f"{height}x{width}/{part_count}".encode())
     for name, value in state.items():
         digest.update(f"{name}{tuple(value.shape)}".encode())
         digest.update(value.numpy().tobytes())
-    model = build_model(config)
     try:
-        model.load_state_dict({k: _widen(v) for k, v in state.items()})
+        model.load_state_dict({_full_name(k): _widen(v) for k, v in state.items()})
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise ReidError(f"{path}: the tensors are of another architecture: {reason}") from error
@@ -77,6 +83,10 @@ def read_model_config(path: Path) -> ModelConfig:
     """The configuration inside a weight file that `load_weights` accepts."""
     with safe_open(path, "pt") as file:
         return ModelConfig.model_validate_json((file.metadata() or {})["model"])
+
+
+def _full_name(name: str) -> str:
+    return name if name.startswith("backbone.") else f"head.{name}"
 
 
 def _widen(value: torch.Tensor) -> torch.Tensor:

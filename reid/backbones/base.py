@@ -1,4 +1,4 @@
-"""What every trunk offers."""
+"""What every trunk offers: four stages of maps, fine to coarse, and one final map."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
-    """A trunk of four stages.
+    """(B, 3, H, W) pictures -> (B, out_channels, h, w) maps.
 
     Attributes:
-        stage_channels, stage_strides: of the four stages, fine to coarse.
-        out_channels: of the final map.
+        stage_channels: channels of the four stages C2 to C5.
+        stage_strides: pixels of the picture per cell of each stage; an odd side is rounded up
+            or down as the layers do.
+        out_channels: channels of the final map.
     """
 
     stage_channels: tuple[int, ...]
@@ -18,13 +20,13 @@ class Backbone(nn.Module):
     out_channels: int
 
     def stages(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> maps (B, C_k, H / stride_k, W / stride_k), fine to coarse."""
+        """(B, 3, H, W) -> the maps of C2 to C5, each (B, channels, H / stride, W / stride)."""
         raise NotImplementedError
 
-    def final(self, stages: tuple[Tensor, ...]) -> Tensor:
-        """The map that a plain head pools, (B, out_channels, h, w)."""
+    def final_map(self, stages: tuple[Tensor, ...]) -> Tensor:
+        """The maps of C2 to C5 -> (B, out_channels, h, w); here the last one."""
         return stages[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) pictures -> the final map."""
-        return self.final(self.stages(x))
+        """(B, 3, H, W) -> (B, out_channels, h, w)."""
+        return self.final_map(self.stages(x))

@@ -13,16 +13,28 @@ from numpy.typing import NDArray
 
 from reid.backbones.base import Backbone
 from reid.build import build_model
-from reid.config import LossConfig, ModelConfig, PhaseConfig, ReidConfig, TrainConfig
-from reid.models.aligned import AlignedReID
-from reid.train import TrainingSet
+from reid.config import ModelConfig, PhaseConfig, ReidConfig, TrainConfig
+from reid.network import ReidNetwork
+from reid.training_set import TrainingSet
 from reid.weights_file import save_weights
 
-TINY = ModelConfig(width=0.0625, global_dim=16, part_count=4, part_dim=8)
+TINY = ModelConfig.model_validate(
+    {
+        "backbone": {"name": "osnet", "width": 0.0625},
+        "head": {"name": "aligned", "global_dim": 16, "part_count": 4, "part_dim": 8},
+    }
+)
+TINY_LOSSES: dict[str, Any] = {
+    "identity": {"kind": "identity"},
+    "trihard": {"kind": "metric"},
+    "aligned": {"kind": "metric", "distance": "aligned", "mined_by": "euclidean"},
+}
 TINY_HW = (64, 32)
 
 
-def tiny_config(steps: int = 12, **train: Any) -> ReidConfig:
+def tiny_config(
+    steps: int = 12, losses: dict[str, Any] | None = None, **train: Any
+) -> ReidConfig:
     """A system that trains in a few seconds at 32 x 32."""
     settings: dict[str, Any] = {
         "phases": (PhaseConfig(steps=steps, size_hw=(32, 32)),),
@@ -35,7 +47,7 @@ def tiny_config(steps: int = 12, **train: Any) -> ReidConfig:
     return ReidConfig(
         name="tiny",
         model=TINY,
-        loss=LossConfig(),
+        losses=losses or TINY_LOSSES,
         train=TrainConfig(**(settings | train)),
         input_hw=TINY_HW,
     )
@@ -76,7 +88,7 @@ class TinyBackbone(Backbone):
         return tuple(found)
 
 
-def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> AlignedReID:
+def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> ReidNetwork:
     """Random weights with batch statistics of random pictures, in evaluation mode."""
     torch.manual_seed(seed)
     model = build_model(config)

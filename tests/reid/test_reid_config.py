@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from reid_builders import tiny_config, tiny_yaml
 
+from reid.backbones.registry import OSNetConfig
 from reid.cli import parse_overrides
-from reid.config import load_reid_config
+from reid.config import ModelConfig, load_reid_config
 from reid.errors import ReidError
+from reid.heads.aligned import AlignedConfig
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "reid").glob("*.yaml"))
 
@@ -29,20 +30,21 @@ def test_a_file_holds_the_whole_configuration(tmp_path: Path) -> None:
     ("overrides", "message"),
     [
         ({"typo": 1}, "a.yaml: typo: unknown key"),
-        ({"model.widht": 0.5}, "a.yaml: model.widht: unknown key"),
+        ({"model.backbone.widht": 0.5}, "a.yaml: model.backbone.osnet.widht: unknown key"),
         ({"model": 3}, "a.yaml: model:"),
-        ({"model.width": "wide"}, "a.yaml: model.width:"),
-        ({"model.width": 0}, "a.yaml: model.width:"),
-        ({"model.backbone": "vgg"}, "a.yaml: model.backbone:"),
+        ({"model.backbone.width": "wide"}, "a.yaml: model.backbone.osnet.width:"),
+        ({"model.backbone.width": 0}, "a.yaml: model.backbone.osnet.width:"),
+        ({"model.backbone": {"name": "vgg"}}, "a.yaml: model.backbone:"),
         ({"train.phases": []}, "a.yaml: train.phases:"),
         ({"train.phases.0.size_hw": [64]}, "train.phases.0.size_hw"),
         ({"train.phases.0.size_hw": [0, 64]}, "train.phases.0.size_hw.0"),
         ({"train.phases.0.steps": 0}, "train.phases.0.steps"),
+        ({"train.phases.0.epochs": 2}, "train.phases.0: give either steps or epochs"),
         ({"train.phases.7.steps": 1}, "train.phases.7.steps: unknown key"),
         ({"train.phases.first.steps": 1}, "train.phases.first.steps: unknown key"),
         ({"name.first": 1}, "name.first: unknown key"),
         ({"train.images_per_identity": 1}, "train.images_per_identity"),
-        ({"loss.trihard": -1}, "loss.trihard"),
+        ({"losses.trihard.weight": -1}, "losses.trihard.metric.weight"),
         ({"input_hw": [-1, 2]}, "input_hw.0"),
     ],
 )
@@ -54,16 +56,14 @@ def test_mistakes_are_named(tmp_path: Path, overrides: dict[str, Any], message: 
 
 
 def test_overrides_replace_and_add(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text(
-        yaml.safe_dump({"name": "a", "train": {"phases": [{"steps": 5, "size_hw": [64, 32]}]}})
-    )
+    path = tiny_yaml(tmp_path / "a.yaml")
     found = load_reid_config(
-        path, {"train.seed": 4, "train.phases.0.steps": 9, "model.width": 0.5, "input_hw": [96, 48]}
+        path, {"train.seed": 4, "train.phases.0.steps": 9, "model.backbone.width": 0.5, "input_hw": [96, 48]}
     )
     assert found.train.seed == 4
     assert found.train.phases[0].steps == 9
-    assert found.model.width == 0.5
+    assert isinstance(found.model.backbone, OSNetConfig)
+    assert found.model.backbone.width == 0.5
     assert found.input_hw == (96, 48)
 
 
@@ -74,7 +74,7 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
         (b"- a list", "a mapping of keys"),
         (b"", "a mapping of keys"),
         (b"\xff\xfe\x00", "not YAML"),
-        (b"name: a", "train: Field required"),
+        (b"name: a", "model: Field required"),
     ],
 )
 def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:
@@ -90,7 +90,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_override_words() -> None:
-    found = parse_overrides(["train.seed=1", "name=x=y", "input_hw=[1, 2]", "loss.aligned=2e-1"])
+    found = parse_overrides(["train.seed=1", "name=x=y", "input_hw=[1, 2]", "losses.aligned.weight=2e-1"])
     assert found["train.seed"] == 1
     assert found["name"] == "x=y"
     assert found["input_hw"] == [1, 2]
@@ -100,3 +100,85 @@ def test_override_words() -> None:
 def test_bad_override_words(word: str) -> None:
     with pytest.raises(ReidError):
         parse_overrides([word])
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ({"kind": "metric", "miner": "all_pairs"}, "miner all_pairs gives pairs; loss triplet"),
+        (
+            {"kind": "metric", "loss": "quadruplet", "miner": "margin_sample"},
+            "loss quadruplet needs triplets to complete; miner margin_sample gives none",
+        ),
+        ({"kind": "metric", "loss": "contrastive", "margin": None}, "loss contrastive needs a margin"),
+        ({"kind": "metric", "miner": "hardest"}, "losses.new.metric.miner"),
+        ({"kind": "location"}, "losses.new needs boxes, which head aligned does not give"),
+        ({"kind": "part_identity"}, "losses.new needs part_logits"),
+        ({"kind": "attributes"}, "losses.new needs attributes"),
+        ({"kind": "hinge"}, "losses.new"),
+        ({"weight": 1.0}, "losses.new"),
+    ],
+)
+def test_combinations_without_sense_are_refused(
+    tmp_path: Path, term: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ReidError) as caught:
+        load_reid_config(tiny_yaml(tmp_path / "a.yaml"), {"losses.new": term})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_parts_are_needed_for_the_aligned_distance(tmp_path: Path) -> None:
+    with pytest.raises(ReidError, match="losses.aligned needs parts, which head bnneck"):
+        load_reid_config(tiny_yaml(tmp_path / "a.yaml"), {"model.head": {"name": "bnneck"}})
+
+
+def test_a_term_that_is_off_needs_nothing(tmp_path: Path) -> None:
+    term = {"kind": "location", "weight": 0}
+    load_reid_config(tiny_yaml(tmp_path / "a.yaml"), {"losses.new": term})
+
+
+def extending(folder: Path, text: str) -> Path:
+    tiny_yaml(folder / "base.yaml")
+    path = folder / "b.yaml"
+    path.write_text("extends: base.yaml\nname: b\n" + text)
+    return path
+
+
+def test_a_file_extends_another(tmp_path: Path) -> None:
+    text = "train: {seed: 7}\nlosses: {trihard: {margin: 0.5}, aligned: null}\n"
+    found = load_reid_config(extending(tmp_path, text))
+    base = load_reid_config(tmp_path / "base.yaml")
+    assert found.name == "b"
+    assert found.train == base.train.model_copy(update={"seed": 7})
+    assert list(found.losses) == ["identity", "trihard"]
+    assert found.losses["trihard"].model_dump() == (
+        base.losses["trihard"].model_dump() | {"margin": 0.5}
+    )
+
+
+def test_another_component_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    text = "model: {head: {name: bnneck}}\nlosses: {aligned: null}\n"
+    assert load_reid_config(extending(tmp_path, text)).model.head.name == "bnneck"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: none.yaml", "none.yaml: No such file"),
+        ("extends: 3", "a.yaml: extends: the name of a YAML file"),
+        ("extends: a.yaml", "extend each other in a ring"),
+    ],
+)
+def test_what_cannot_be_extended(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ReidError, match=message):
+        load_reid_config(path)
+
+
+def test_flat_models_of_older_weight_files() -> None:
+    flat = {"backbone": "osnet", "width": 0.5, "global_dim": 32, "part_count": 6, "part_dim": 8}
+    found = ModelConfig.model_validate(flat)
+    assert found.backbone == OSNetConfig(width=0.5)
+    assert found.head == AlignedConfig(global_dim=32, part_count=6, part_dim=8)

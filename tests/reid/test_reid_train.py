@@ -11,12 +11,19 @@ import numpy as np
 import pytest
 import torch
 from reid_builders import TINY_HW, people, tiny_config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-import reid.train
-from reid.config import LossConfig, PhaseConfig, ReidConfig
+import reid.batches
+import reid.training_log
+from reid.config import PhaseConfig, ReidConfig, StepSchedule
+from reid.criterion import Criterion
 from reid.errors import ReidError
-from reid.train import TrainingSet, learning_rate_at, total_steps, train
+from reid.schedule import in_steps, learning_rate_at, total_steps
+from reid.terms.base import Facts
+from reid.terms.body import LocationTermConfig
+from reid.train import train
+from reid.training_set import TrainingSet
 from reid.training_state import (
     averaged_model,
     read_checkpoint,
@@ -33,7 +40,17 @@ def taught(data: TrainingSet, dim: int = 6) -> TrainingSet:
 
 
 def with_loss(config: ReidConfig, **weights: float) -> ReidConfig:
-    return config.model_copy(update={"loss": LossConfig(**weights)})
+    """`config` with other weights; terms it does not have are named by their kind."""
+    data = config.model_dump()
+    for name, weight in weights.items():
+        data["losses"].setdefault(name, {"kind": name})["weight"] = weight
+    return ReidConfig.model_validate(data)
+
+
+def with_head(config: ReidConfig, **settings: object) -> ReidConfig:
+    data = config.model_dump()
+    data["model"]["head"] |= settings
+    return ReidConfig.model_validate(data)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +68,12 @@ def test_learning_rate_without_warmup() -> None:
     assert learning_rate_at(5, config) == pytest.approx(0.5)
 
 
-def test_twelve_steps_lower_the_loss(tmp_path: Path) -> None:
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
     records: list[dict[str, float]] = []
-    model = train(tiny_config(12), people(8), tmp_path, on_step=records.append)
+    model = train(tiny_config(40), people(8), tmp_path, on_step=records.append)
     losses = [record["loss"] for record in records]
-    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.1
-    assert [record["step"] for record in records] == list(range(1, 13))
+    assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.3
+    assert [record["step"] for record in records] == list(range(1, 41))
     assert not model.training
     first = records[0]
     assert first["loss"] == pytest.approx(first["identity"] + first["trihard"] + first["aligned"])
@@ -82,8 +99,8 @@ def test_resume_is_exact(tmp_path: Path, with_teacher: bool) -> None:
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-6, rtol=0)
     one, other = (read_checkpoint(tmp_path / n / "checkpoint.pt") for n in ("whole", "parts"))
-    for name, value in one["model"].items():
-        torch.testing.assert_close(other["model"][name], value, atol=1e-6, rtol=0)
+    for name, value in one["students"].items():
+        torch.testing.assert_close(other["students"][name], value, atol=1e-6, rtol=0)
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
@@ -91,9 +108,9 @@ def test_the_seed_decides(tmp_path: Path) -> None:
         train(tiny_config(2, seed=seed), people(4), tmp_path / str(n)).state_dict()
         for n, seed in enumerate((0, 0, 1))
     ]
-    name = "neck.weight"
+    name = "head.neck.weight"
     torch.testing.assert_close(states[0][name], states[1][name], atol=0, rtol=0)
-    assert not torch.equal(states[0]["embed.0.weight"], states[2]["embed.0.weight"])
+    assert not torch.equal(states[0]["head.embed.0.weight"], states[2]["head.embed.0.weight"])
 
 
 def test_resume_of_a_finished_run_trains_no_more(tmp_path: Path) -> None:
@@ -101,7 +118,7 @@ def test_resume_of_a_finished_run_trains_no_more(tmp_path: Path) -> None:
     steps: list[dict[str, float]] = []
     again = train(tiny_config(2), people(4), tmp_path, resume=True, on_step=steps.append)
     assert steps == []
-    torch.testing.assert_close(first.neck.weight, again.neck.weight)
+    torch.testing.assert_close(first.state_dict(), again.state_dict())
 
 
 def test_an_interrupt_stores_the_step(tmp_path: Path) -> None:
@@ -131,7 +148,7 @@ def test_nan_is_refused_and_its_batch_saved(tmp_path: Path) -> None:
 def test_the_log_has_a_line_per_interval_and_is_appended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reid.train, "_LOG_EVERY", 2)
+    monkeypatch.setattr(reid.training_log, "_EVERY", 2)
     train(tiny_config(3), people(4), tmp_path)
     train(tiny_config(5), people(4), tmp_path, resume=True)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -141,13 +158,13 @@ def test_the_log_has_a_line_per_interval_and_is_appended(
 
 def test_phases_train_at_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[tuple[int, ...]] = []
-    original = reid.train.augment
+    original = reid.batches.augment
 
     def spy(images, config, generator):  # type: ignore[no-untyped-def]
         sizes.append(tuple(images.shape[2:]))
         return original(images, config, generator)
 
-    monkeypatch.setattr(reid.train, "augment", spy)
+    monkeypatch.setattr(reid.batches, "augment", spy)
     phases = (PhaseConfig(steps=1, size_hw=(32, 32)), PhaseConfig(steps=2, size_hw=TINY_HW))
     config = tiny_config(phases=phases)
     assert total_steps(config.train) == 3
@@ -180,7 +197,7 @@ def test_the_average_by_hand() -> None:
 
 
 def test_no_weight_decay_on_norms_and_biases() -> None:
-    groups = start_state(tiny_config(), 4, 6, "cpu").optimiser.param_groups
+    groups = start_state(with_loss(tiny_config(), distil_feature=1), Facts(4, 6), "cpu").optimiser.param_groups
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
     assert all(p.ndim <= 1 for p in groups[1]["params"])
 
@@ -194,27 +211,35 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_average_leaves_the_classifier_behind(checkpoint: Path) -> None:
     model = averaged_model(checkpoint, tiny_config())
-    assert model.classifier is None
     stored = read_checkpoint(checkpoint)["average"]
-    torch.testing.assert_close(model.neck.weight, stored["neck.weight"])
+    names = model.state_dict().keys()
+    assert stored.keys() - names == {"head.classifier.weight"}
+    torch.testing.assert_close(model.state_dict(), {name: stored[name] for name in names})
 
 
-@pytest.mark.parametrize("change", [{"width": 0.125}, {"part_dim": 16}, {"instance_norm": False}])
-def test_another_architecture_is_refused(checkpoint: Path, change: dict[str, float]) -> None:
-    config = tiny_config()
-    other = config.model_copy(update={"model": config.model.model_copy(update=change)})
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [("backbone", {"width": 0.125}), ("head", {"part_dim": 16}), ("backbone", {"instance_norm": 0})],
+)
+def test_another_architecture_is_refused(
+    checkpoint: Path, section: str, change: dict[str, float]
+) -> None:
+    data = tiny_config().model_dump()
+    data["model"][section] |= change
+    other = ReidConfig.model_validate(data)
     with pytest.raises(ReidError, match="another architecture"):
         averaged_model(checkpoint, other)
     with pytest.raises(ReidError, match="another architecture"):
-        restore(start_state(other, 4, None, "cpu"), checkpoint, "cpu")
+        restore(start_state(other, Facts(4), "cpu"), checkpoint, "cpu")
 
 
 @pytest.mark.parametrize(("identities", "teacher_dim"), [(5, None), (4, 6)])
 def test_another_data_set_is_refused(
     checkpoint: Path, identities: int, teacher_dim: int | None
 ) -> None:
+    config = with_loss(tiny_config(), distil_feature=1)
     with pytest.raises(ReidError, match="another architecture"):
-        restore(start_state(tiny_config(), identities, teacher_dim, "cpu"), checkpoint, "cpu")
+        restore(start_state(config, Facts(identities, teacher_dim), "cpu"), checkpoint, "cpu")
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04 cut"])
@@ -245,13 +270,13 @@ def test_unlabelled_pictures_join_the_batch(
 ) -> None:
     """They reach the distillation terms with their own teacher features, and nothing else."""
     seen: list[tuple[int, int, int]] = []
-    original = reid.train.batch_losses
+    original = Criterion.forward
 
-    def spy(features, labels, config, heads, teacher):  # type: ignore[no-untyped-def]
-        seen.append((len(features.metric), len(labels), len(teacher)))
-        return original(features, labels, config, heads, teacher)
+    def spy(self, outputs, targets):  # type: ignore[no-untyped-def]
+        seen.append((len(outputs.embedding), len(targets.labels), len(targets.teacher)))
+        return original(self, outputs, targets)
 
-    monkeypatch.setattr(reid.train, "batch_losses", spy)
+    monkeypatch.setattr(Criterion, "forward", spy)
     config = with_loss(tiny_config(2, unlabelled_per_batch=3), distil_feature=1.0)
     train(config, with_unlabelled(people(4)), tmp_path)
     assert seen == [(11, 8, 11)] * 2
@@ -285,20 +310,68 @@ def test_a_run_can_start_from_the_average_of_another(checkpoint: Path, tmp_path:
         on_step=lambda record: steps.append(record["step"]),
     )
     assert steps == [1]
-    model = read_checkpoint(tmp_path / "checkpoint.pt")["model"]
-    for name in ("embed.0.weight", "neck.weight", "backbone.stem.0.0.weight"):
-        torch.testing.assert_close(model[name], stored[name], atol=1e-5, rtol=0)
+    model = read_checkpoint(tmp_path / "checkpoint.pt")["students"]
+    for name in ("head.embed.0.weight", "head.neck.weight", "backbone.stem.0.0.weight"):
+        torch.testing.assert_close(model[f"0.{name}"], stored[name], atol=1e-5, rtol=0)
 
 
 def test_resume_wins_over_initial(checkpoint: Path, tmp_path: Path) -> None:
     train(tiny_config(1, seed=5), people(4), tmp_path)
-    before = read_checkpoint(tmp_path / "checkpoint.pt")["average"]["neck.weight"]
+    before = read_checkpoint(tmp_path / "checkpoint.pt")["average"]
     found = train(tiny_config(1, seed=5), people(4), tmp_path, resume=True, initial=checkpoint)
-    torch.testing.assert_close(found.neck.weight, before, atol=0, rtol=0)
+    torch.testing.assert_close(dict(found.state_dict()), before, atol=0, rtol=0)
 
 
 def test_initial_of_another_architecture(checkpoint: Path, tmp_path: Path) -> None:
-    config = tiny_config()
-    other = config.model_copy(update={"model": config.model.model_copy(update={"part_dim": 16})})
-    with pytest.raises(ReidError):
+    other = with_head(tiny_config(), part_dim=16)
+    with pytest.raises(ReidError, match="another architecture"):
         train(other, people(4), tmp_path, initial=checkpoint)
+
+
+def test_epochs_become_steps() -> None:
+    phases = (
+        PhaseConfig(epochs=2, size_hw=(32, 32)),
+        PhaseConfig(steps=5, size_hw=(32, 32)),
+        PhaseConfig(epochs=0.01, size_hw=(32, 32)),
+    )
+    config = tiny_config(phases=phases, identities_per_batch=4, images_per_identity=2)
+    assert [phase.steps for phase in in_steps(config, 40).train.phases] == [10, 5, 1]
+    assert [phase.steps for phase in in_steps(config, 40, world=2).train.phases] == [5, 5, 1]
+
+
+@pytest.mark.parametrize(("step", "rate"), [(0, 1.0), (49, 1.0), (50, 0.1), (74, 0.1), (75, 0.01)])
+def test_the_rate_falls_in_steps(step: int, rate: float) -> None:
+    schedule = StepSchedule(milestones=(0.5, 0.75), gamma=0.1)
+    config = tiny_config(100, learning_rate=1.0, warmup_steps=0, schedule=schedule).train
+    assert learning_rate_at(step, config) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+def test_every_optimiser_lowers_the_loss(tmp_path: Path, optimiser: str) -> None:
+    losses: list[float] = []
+    rate = 0.02 if optimiser == "sgd" else 5e-3
+    config = tiny_config(40, optimiser=optimiser, learning_rate=rate)
+    train(config, people(8), tmp_path, on_step=lambda record: losses.append(record["loss"]))
+    assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.3
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [("location", "losses.where: needs joints; give --joints FILE")],
+)
+def test_data_that_a_term_lacks(tmp_path: Path, term: str, message: str) -> None:
+    config = tiny_config()
+    losses = dict(config.losses) | {"where": LocationTermConfig()}
+    with pytest.raises(ReidError, match=message):
+        train(config.model_copy(update={"losses": losses}), people(4), tmp_path)
+
+
+def test_scalars_for_tensorboard(tmp_path: Path) -> None:
+    train(tiny_config(2), people(4), tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert {"train/loss", "train/identity", "train/images_per_s"} <= set(events.Tags()["scalars"])
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    scalar = events.Scalars("train/loss")[-1]
+    assert (scalar.step, scalar.value) == (2, pytest.approx(line["loss"]))
+    assert 0 < line["time_outside_model"] < 1

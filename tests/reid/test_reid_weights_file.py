@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def rewrite(path: Path, to: Path, **metadata: str) -> Path:
         about = (file.metadata() or {}) | metadata
     save_file(tensors, to, {key: value for key, value in about.items() if value})
     return to
+
+
+def changed(section: str, **settings: object) -> str:
+    """The tiny model's configuration with other settings, as a weight file holds it."""
+    config = TINY.model_dump()
+    config[section] |= settings
+    return json.dumps(config)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -47,6 +55,7 @@ def test_fp16_without_the_classifier(tmp_path: Path) -> None:
     with safe_open(path, "pt") as file:
         kinds = {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
     assert not any(name.startswith("classifier") for name in kinds)
+    assert {"neck.weight", "backbone.stem.0.0.weight"} <= kinds.keys()
     assert {kind for kind in kinds.values() if kind.is_floating_point} == {torch.float16}
     load_weights(path)
 
@@ -69,7 +78,7 @@ def test_one_weight_changes_the_fingerprint(tmp_path: Path) -> None:
     path = tiny_weights(tmp_path / "a.safetensors")
     before = load_weights(path)[2]
     with torch.no_grad():
-        model.neck.weight[3] *= 1.01
+        model.head.get_submodule("neck").weight[3] *= 1.01
     save_weights(model, TINY, TINY_HW, path)
     assert load_weights(path)[2] != before
 
@@ -78,7 +87,7 @@ def test_one_weight_changes_the_fingerprint(tmp_path: Path) -> None:
     "metadata",
     [
         {"input_hw": "[96, 48]"},
-        {"model": TINY.model_copy(update={"part_count": 8}).model_dump_json()},
+        {"model": changed("head", part_count=8)},
     ],
     ids=["input size", "number of parts"],
 )
@@ -99,11 +108,9 @@ def test_what_no_tensor_shows_changes_the_fingerprint(
         ({"input_hw": ""}, "not a Crosswalk ReID weight file"),
         ({"input_hw": "7"}, "not a Crosswalk ReID weight file"),
         ({"input_hw": "[7]"}, "not a Crosswalk ReID weight file"),
-        ({"model": '{"width": 0.125}'}, "another architecture"),
-        (
-            {"model": TINY.model_copy(update={"instance_norm": False}).model_dump_json()},
-            "another architecture",
-        ),
+        ({"model": changed("backbone", width=0.125)}, "another architecture"),
+        ({"model": changed("backbone", instance_norm=False)}, "another architecture"),
+        ({"model": '{"backbone": "osnet", "width": 0.25}'}, "another architecture"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path: Path, metadata: dict[str, str], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Shapes and properties of OSNet and AlignedReID."""
+"""Shapes and properties of OSNet, and of AlignedReID on it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from reid_builders import TINY, tiny_model
 
 from reid.backbones.osnet import OSNet
 from reid.build import build_model
-from reid.config import ModelConfig
-from reid.models.aligned import _stripe_max
+from reid.heads.blocks import stripe_max
 
 
 @pytest.mark.parametrize("size", [(128, 64), (192, 96), (256, 128)])
@@ -33,35 +32,38 @@ def test_osnet_has_the_papers_size(width: float, millions: float) -> None:
 @pytest.mark.parametrize("size", [(128, 64), (192, 96), (256, 128)])
 @pytest.mark.parametrize("parts", [1, 6, 8])
 def test_aligned_features(size: tuple[int, int], parts: int) -> None:
-    config = ModelConfig(width=0.0625, global_dim=24, part_count=parts, part_dim=12)
+    head = {"name": "aligned", "global_dim": 24, "part_count": parts, "part_dim": 12}
+    config = TINY.model_validate(TINY.model_dump() | {"head": head})
     model = build_model(config, identities=7).eval()
     with torch.no_grad():
-        found = model.features(torch.randn(2, 3, *size))
+        found = model.outputs(torch.randn(2, 3, *size))
         vectors, part_vectors = model(torch.randn(2, 3, *size))
-    assert found.metric.shape == found.neck.shape == vectors.shape == (2, 24)
+    branch = found.branches["global"]
+    assert branch.metric.shape == branch.neck.shape == vectors.shape == (2, 24)
+    assert found.parts is not None
     assert found.parts.shape == part_vectors.shape == (2, parts, 12)
-    assert found.logits is not None
-    assert found.logits.shape == (2, 7)
+    assert branch.logits is not None
+    assert branch.logits.shape == (2, 7)
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
     torch.testing.assert_close(part_vectors.norm(dim=2), torch.ones(2, parts))
 
 
 def test_no_classifier_for_inference() -> None:
     model = tiny_model()
-    assert model.classifier is None
-    assert model.features(torch.randn(2, 3, 64, 32)).logits is None
+    assert not any("classifier" in name for name in model.state_dict())
+    assert model.outputs(torch.randn(2, 3, 64, 32)).branches["global"].logits is None
 
 
 def test_the_neck_has_no_bias_to_learn() -> None:
     names = [name for name, p in tiny_model().named_parameters() if not p.requires_grad]
-    assert names == ["neck.bias"]
+    assert names == ["head.neck.bias"]
 
 
 @pytest.mark.parametrize(("height", "parts"), [(8, 8), (8, 4), (12, 8), (4, 4), (16, 6)])
 def test_stripes_by_hand(height: int, parts: int) -> None:
     """Stripe p covers rows floor(p h / P) to ceil((p + 1) h / P)."""
     maps = torch.randn(2, 3, height, 4)
-    found = _stripe_max(maps, parts)
+    found = stripe_max(maps, parts)
     for part in range(parts):
         low, high = part * height // parts, -(-(part + 1) * height // parts)
         torch.testing.assert_close(found[:, :, part], maps[:, :, low:high].amax((2, 3)))
@@ -71,7 +73,7 @@ def test_the_legs_do_not_change_the_head() -> None:
     maps = torch.randn(1, 5, 8, 4)
     changed = maps.clone()
     changed[:, :, 4:] += 1
-    torch.testing.assert_close(_stripe_max(maps, 4)[..., :2], _stripe_max(changed, 4)[..., :2])
+    torch.testing.assert_close(stripe_max(maps, 4)[..., :2], stripe_max(changed, 4)[..., :2])
 
 
 def test_evaluation_does_not_depend_on_the_batch() -> None:
@@ -85,8 +87,10 @@ def test_evaluation_does_not_depend_on_the_batch() -> None:
 
 def test_every_weight_gets_a_gradient() -> None:
     model = build_model(TINY, identities=3).train()
-    found = model.features(torch.randn(4, 3, 64, 32))
-    assert found.logits is not None
-    (found.logits.sum() + found.parts.pow(3).sum() + found.metric.sum()).backward()
+    found = model.outputs(torch.randn(4, 3, 64, 32))
+    branch = found.branches["global"]
+    assert branch.logits is not None
+    assert found.parts is not None
+    (branch.logits.sum() + found.parts.pow(3).sum() + branch.metric.sum()).backward()
     missing = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert missing == []

@@ -1,0 +1,30 @@
+"""All loss terms that a YAML can name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from reid.terms.body import AttributeTermConfig, LocationTermConfig
+from reid.terms.identity import IdentityTermConfig, PartIdentityTermConfig
+from reid.terms.metric import MetricTermConfig
+from reid.terms.teaching import (
+    DarkRankConfig,
+    DistilFeatureConfig,
+    DistilPartsConfig,
+    DistilSimilarityConfig,
+)
+
+TermConfig = Annotated[
+    IdentityTermConfig
+    | PartIdentityTermConfig
+    | MetricTermConfig
+    | LocationTermConfig
+    | AttributeTermConfig
+    | DistilFeatureConfig
+    | DistilSimilarityConfig
+    | DistilPartsConfig
+    | DarkRankConfig,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,206 @@
+"""Loss terms of a YAML on a network's outputs, and the criterion that weighs them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from reid_builders import TINY
+from torch import Tensor
+
+from reid.build import build_model
+from reid.criterion import Criterion
+from reid.errors import ReidError
+from reid.network import Branch, Outputs, Targets
+from reid.terms.base import Facts, Term
+from reid.terms.registry import TermConfig
+
+FACTS = Facts(identities=4, teacher_dim=6, attribute_share=(0.0, 0.25, 0.5, 1.0))
+LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+
+
+def term(**settings: object) -> Term:
+    config = TypeAdapter(TermConfig).validate_python(settings)
+    return config.build(build_model(TINY, 4), FACTS).double()
+
+
+def outputs(seed: int = 0, unlabelled: int = 0, names: tuple[str, ...] = ("global",)) -> Outputs:
+    """Random branches, parts and extras that want gradients."""
+    torch.manual_seed(seed)
+    count = len(LABELS) + unlabelled
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(count, *shape, dtype=torch.float64, requires_grad=True)
+
+    branches = {name: Branch(random(5), random(16), random(4)) for name in names}
+    parts = torch.nn.functional.normalize(random(4, 8), dim=2)
+    extras = {"part_logits": random(3, 4), "attributes": random(4)}
+    embedding = torch.nn.functional.normalize(branches[names[0]].neck, dim=1)
+    return Outputs(embedding, branches, parts, extras=extras)
+
+
+def targets(unlabelled: int = 0) -> Targets:
+    rng = np.random.default_rng(3)
+    teacher = torch.from_numpy(rng.normal(size=(len(LABELS) + unlabelled, 6)))
+    attributes = torch.from_numpy(rng.integers(0, 2, (len(LABELS), 4)).astype(float))
+    return Targets(LABELS, attributes=attributes, teacher=teacher)
+
+
+def hard_triplets(features: Tensor) -> list[tuple[float, float]]:
+    """Distances of the hardest positive and negative of each row, by loops."""
+    rows = features.detach().numpy()
+    found = []
+    for i, anchor in enumerate(rows):
+        same, other = [], []
+        for k, row in enumerate(rows):
+            distance = float(np.sqrt(((anchor - row) ** 2).sum()))
+            if LABELS[k] != LABELS[i]:
+                other.append(distance)
+            elif k != i:
+                same.append(distance)
+        found.append((max(same), min(other)))
+    return found
+
+
+def test_trihard_by_hand() -> None:
+    found = outputs()
+    pairs = hard_triplets(found.branches["global"].metric)
+    expected = np.mean([max(near - far + 0.3, 0) for near, far in pairs])
+    assert term(kind="metric")(found, targets()).item() == pytest.approx(expected)
+
+
+def test_the_neck_can_be_measured_instead() -> None:
+    found = outputs()
+    pairs = hard_triplets(found.branches["global"].neck)
+    expected = np.mean([max(near - far + 0.3, 0) for near, far in pairs])
+    assert term(kind="metric", features="neck")(found, targets()).item() == pytest.approx(expected)
+
+
+LOSSES = ("contrastive", "triplet", "improved_triplet", "quadruplet", "absolute_quadruplet")
+MINERS = ("batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs")
+DISTANCES = ("euclidean", "squared_euclidean", "cosine", "aligned")
+
+
+@pytest.mark.parametrize(
+    ("loss", "miner", "distance"), list(itertools.product(LOSSES, MINERS, DISTANCES))
+)
+def test_any_loss_miner_and_distance(loss: str, miner: str, distance: str) -> None:
+    """Each combination is trained by, or refused by name."""
+    settings = {"kind": "metric", "loss": loss, "miner": miner, "distance": distance}
+    if distance == "aligned":
+        settings["mined_by"] = "euclidean"
+    try:
+        chosen = term(**settings, margin=5.0)
+    except ValidationError as error:
+        assert miner in str(error)
+        assert (miner == "all_pairs" and loss != "contrastive") or "quadruplet" in loss
+        return
+    found = outputs()
+    value = chosen(found, targets())
+    assert value.item() > 0
+    measured = found.parts if distance == "aligned" else found.branches["global"].metric
+    (gradient,) = torch.autograd.grad(value, measured)
+    assert float(gradient.abs().max()) > 0
+
+
+@pytest.mark.parametrize("kind", ["identity", "metric"])
+def test_branches_are_weighted_by_name(kind: str) -> None:
+    found = outputs(names=("a", "b"))
+    one, other = (term(kind=kind, branches={name: 1.0})(found, targets()) for name in "ab")
+    both = term(kind=kind)(found, targets())
+    mixed = term(kind=kind, branches={"a": 0.5, "b": 2.0})(found, targets())
+    torch.testing.assert_close(both, one + other)
+    torch.testing.assert_close(mixed, 0.5 * one + 2 * other)
+
+
+@pytest.mark.parametrize("kind", ["identity", "metric"])
+def test_an_unknown_branch_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(ReidError, match="no branch 'f9'; the head has global"):
+        term(kind=kind, branches={"f9": 1.0})(outputs(), targets())
+
+
+def test_part_identity_by_hand() -> None:
+    found = outputs()
+    logits = found.extras["part_logits"].detach().log_softmax(2).numpy()
+    expected = -np.mean([logits[i, p, LABELS[i]] for i in range(8) for p in range(3)])
+    value = term(kind="part_identity", label_smoothing=0)(found, targets())
+    assert value.item() == pytest.approx(expected)
+
+
+def test_attributes_that_all_or_none_have_are_left_out() -> None:
+    found, aim = outputs(), targets()
+    assert aim.attributes is not None
+    logits, wanted = found.extras["attributes"].detach(), aim.attributes
+    expected = 0.0
+    for column, share in ((1, 0.25), (2, 0.5)):
+        q = logits[:, column].sigmoid()
+        p = wanted[:, column]
+        expected -= float(
+            (p * q.log() / (2 * share) + (1 - p) * (1 - q).log() / (2 * (1 - share))).mean()
+        )
+    assert term(kind="attributes")(found, aim).item() == pytest.approx(expected)
+
+
+def test_attributes_that_tell_nobody_apart() -> None:
+    config = TypeAdapter(TermConfig).validate_python({"kind": "attributes"})
+    with pytest.raises(ReidError, match="no attribute tells pictures apart"):
+        config.build(build_model(TINY, 4), Facts(4, attribute_share=(0.0, 1.0)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "distil_feature"},
+        {"kind": "distil_similarity"},
+        {"kind": "distil_parts"},
+        {"kind": "darkrank"},
+        {"kind": "darkrank", "variant": "soft", "length": 4},
+    ],
+    ids=str,
+)
+def test_a_teacher_is_listened_to_by_unlabelled_pictures_too(settings: dict[str, object]) -> None:
+    settings = dict(settings)
+    if settings["kind"] == "distil_parts":
+        found = outputs(unlabelled=3)
+        assert found.parts is not None
+        source = found.parts
+        chosen = term(**settings)
+        chosen.map = torch.nn.Linear(32, 6).double()  # type: ignore[assignment]
+    else:
+        found, chosen = outputs(unlabelled=3), term(**settings)
+        source = found.branches["global"].neck
+    assert chosen.all_pictures
+    (gradient,) = torch.autograd.grad(chosen(found, targets(unlabelled=3)), source)
+    assert float(gradient[-3:].abs().max()) > 0
+
+
+def test_darkrank_falls_as_the_order_is_learnt() -> None:
+    aim = targets()
+    assert aim.teacher is not None
+    same = torch.nn.functional.pad(aim.teacher, (0, 10))
+    learnt = Outputs(same, {"global": Branch(same, same, None)})
+    for variant in ("hard", "soft"):
+        chosen = term(kind="darkrank", variant=variant, length=4)
+        assert chosen(learnt, aim).item() < chosen(outputs(), aim).item() - 0.1
+
+
+def test_the_criterion_weighs_and_leaves_out() -> None:
+    losses = {
+        "a": {"kind": "identity", "weight": 2.0},
+        "b": {"kind": "metric", "weight": 0.0},
+        "c": {"kind": "distil_feature", "weight": 3.0},
+    }
+    configs = TypeAdapter(dict[str, TermConfig]).validate_python(losses)
+    network = build_model(TINY, 4)
+    untaught = Criterion(configs, network, Facts(4))
+    assert list(untaught.terms) == ["a"]
+    taught = Criterion(configs, network, FACTS).double()
+    found, aim = outputs(unlabelled=2), targets(unlabelled=2)
+    terms = taught(found, aim)
+    assert list(terms) == ["a", "c"]
+    plain = term(kind="identity")(found.first(8), aim)
+    torch.testing.assert_close(terms["a"], 2 * plain)
+    assert len(list(taught.parameters())) == 2
