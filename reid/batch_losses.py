@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from reid.config import LossConfig
-from reid.losses.aligned import aligned_trihard_loss
 from reid.losses.distillation import cosine_distillation, similarity_distillation
 from reid.losses.label_smoothing import label_smoothed_cross_entropy
-from reid.losses.trihard import euclidean_distances, hardest_pairs, triplet_margin
+from reid.losses.triplet import triplet
+from reid.miners.batch_hard import batch_hard
 from reid.models.aligned import Features
+from reid.pairwise import aligned_distances, euclidean_distances
 
 
 def batch_losses(
@@ -31,16 +31,12 @@ def batch_losses(
             features.logits, labels, config.label_smoothing
         )
     distances = euclidean_distances(features.metric)
-    positive, negative = hardest_pairs(distances, labels)
-    rows = torch.arange(len(labels), device=labels.device)
+    hardest = batch_hard(distances, labels)
     if config.trihard:
-        terms["trihard"] = config.trihard * triplet_margin(
-            distances[rows, positive], distances[rows, negative], config.margin
-        )
+        terms["trihard"] = config.trihard * triplet(*hardest.gather(distances), config.margin)
     if config.aligned:
-        terms["aligned"] = config.aligned * aligned_trihard_loss(
-            features.parts, positive, negative, config.margin
-        )
+        aligned = hardest.gather(aligned_distances(features.parts))
+        terms["aligned"] = config.aligned * triplet(*aligned, config.margin)
     if teacher is not None:
         terms |= _distillation_terms(everything, config, heads, teacher)
     return terms
