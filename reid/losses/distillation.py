@@ -9,14 +9,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from reid.precision import at_least_float32
+
 
 def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean of 1 - cos(student_i, teacher_i); both (B, T)."""
-    return (1 - F.cosine_similarity(student.float(), teacher, dim=1)).mean()
+    return (1 - F.cosine_similarity(at_least_float32(student), teacher, dim=1)).mean()
 
 
 def similarity_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of the two batch cosine matrices; (B, D) and (B, T)."""
-    ours = F.normalize(student.float(), dim=1)
+    ours = F.normalize(at_least_float32(student), dim=1)
     theirs = F.normalize(teacher, dim=1)
     return (ours @ ours.T - theirs @ theirs.T).pow(2).mean()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from reid.precision import at_least_float32
+
 
 def label_smoothed_cross_entropy(logits: Tensor, labels: Tensor, epsilon: float = 0.1) -> Tensor:
     """Mean over the batch of -sum_k q_k log p_k, q = (1 - epsilon) onehot + epsilon / K.
@@ -12,4 +14,5 @@ def label_smoothed_cross_entropy(logits: Tensor, labels: Tensor, epsilon: float 
     Args:
         logits: (B, K). labels: (B,) int64. epsilon: in 0..1; larger trusts the labels less.
     """
-    return F.cross_entropy(logits.float(), labels, label_smoothing=epsilon)
+    logits = at_least_float32(logits)
+    return F.cross_entropy(logits, labels, label_smoothing=epsilon)
