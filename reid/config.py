@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reid.data.augment_config import AugmentConfig
 from reid.errors import ReidError
 
 Side = Annotated[int, Field(ge=32, le=1024)]
@@ -60,7 +61,8 @@ class TrainConfig(_Section):
     """The schedule. `ema` is the decay per step of the averaged weights that are evaluated.
 
     `unlabelled_pictures` mixed pictures (see `mixed_pictures`) are made once, and each batch has
-    `unlabelled_per_batch` of them, which are learnt from through the teacher alone.
+    `unlabelled_per_batch` of them, which are learnt from through the teacher alone. `augment` is
+    how labelled pictures are varied.
     """
 
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
@@ -72,6 +74,7 @@ class TrainConfig(_Section):
     weight_decay: float = Field(default=0.05, ge=0)
     warmup_steps: int = Field(default=300, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
+    augment: AugmentConfig = AugmentConfig()
     seed: int = 0
     checkpoint_every: int = Field(default=250, ge=1)
 

@@ -212,7 +212,8 @@ class _Trainer:
         self._enter_phase()
         generator = self.state.generator
         data = self.data
-        images = augment(self._on_device(self._images[rows]), AugmentConfig(), generator)
+        images = self._on_device(self._images[rows])
+        images = augment(images, self.config.train.augment, generator)
         if data.teacher is None:
             return normalise(images), None
         teacher = data.teacher[rows]
