@@ -28,7 +28,7 @@ ATTRIBUTES = (
     *(f"down{colour}" for colour in _LOWER),
 )
 """1 means: carries or wears it; `up` short sleeves, `down` short lower clothing, `clothes` trousers
-instead of a dress; the colours of the upper and lower clothing."""
+and not a dress or skirt; the colours of the upper and lower clothing."""
 _VALUES = {"1": 0.0, "2": 1.0}
 
 
