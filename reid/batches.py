@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid.config import TrainConfig
-from reid.data.augment import AugmentConfig, augment, normalise
-from reid.data.market import resized
+from reid.data.augment import augment, normalise
+from reid.data.augment_config import AugmentConfig
+from reid.data.device import DeviceImages
 from reid.network import Targets
 from reid.schedule import size_at
 from reid.training_set import TrainingSet
@@ -38,11 +39,16 @@ class BatchMaker:
         self._config, self._data, self._device = config, data, device
         self._generator, self._rank = generator, rank
         self._labels = np.unique(data.labels, return_inverse=True)[1]
-        self._size: tuple[int, int] | None = None
+        self._images = DeviceImages(data.images, device)
+        more = data.unlabelled
+        self._unlabelled = None if more is None else DeviceImages(more, device)
 
     def batch(self, rows: NDArray[np.int64], step: int) -> tuple[Tensor, Targets]:
         """Normalised pictures (B, 3, h, w), and targets whose labels are of the first rows."""
-        self._enter_phase(step)
+        size = size_at(step, self._config)
+        self._images.resize(size)
+        if self._unlabelled is not None:
+            self._unlabelled.resize(size)
         data = self._data
         images, joints = self._varied(rows)
         teacher = None
@@ -52,8 +58,8 @@ class BatchMaker:
             if self._unlabelled is not None and data.unlabelled_teacher is not None and count:
                 rng = np.random.default_rng([self._config.seed, 2, step, self._rank])
                 more = rng.integers(len(self._unlabelled), size=count)
-                extra = self._on_device(self._unlabelled[more])
-                images = torch.cat([images, augment(extra, _GENTLE, self._generator)])
+                extra = augment(self._unlabelled.batch(more), _GENTLE, self._generator)
+                images = torch.cat([images, extra])
                 features = np.concatenate([features, data.unlabelled_teacher[more]])
             teacher = torch.from_numpy(features.astype(np.float32)).to(self._device)
         attributes = None
@@ -64,21 +70,8 @@ class BatchMaker:
 
     def _varied(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
         """Augmented pictures in 0..1 and their joints, which move along."""
-        images = self._on_device(self._images[rows])
+        images = self._images.batch(rows)
         if self._data.joints is None:
             return augment(images, self._config.augment, self._generator), None
         joints = torch.from_numpy(self._data.joints[rows]).to(self._device)
         return augment(images, self._config.augment, self._generator, joints)
-
-    def _enter_phase(self, step: int) -> None:
-        """Scale all pictures once when their size changes, instead of in every batch."""
-        size = size_at(step, self._config)
-        if size != self._size:
-            self._size = size
-            self._images = resized(self._data.images, size)
-            more = self._data.unlabelled
-            self._unlabelled = None if more is None else resized(more, size)
-
-    def _on_device(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """(B, h, w, 3) uint8 -> (B, 3, h, w) in 0..1."""
-        return torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 255

@@ -27,7 +27,8 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="Market-1501, or pictures laid out and named like it: market1501=FOLDER_OR_ZIP.",
+        help="NAME=FOLDER_OR_ZIP; NAME is market1501 (also for pictures laid out and named like "
+        "it), cuhk03, cuhk03_labeled, cuhk03_detected, msmt17 or mars.",
     ),
 ]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes what is there.")]
@@ -85,9 +86,9 @@ def train_command(
         set_device(device, threads)
         if teacher is None:
             note_missing_teacher(system)
-        with data_folder(parse_data(data)) as root:
+        with data_folder(parse_data(data)) as source:
             inputs = TeachingInputs(folder, teacher, unlabelled, threads, quiet)
-            images = training_set(system, root, inputs)
+            images = training_set(system, source, inputs)
         with training_progress(system, quiet) as on_step:
             model = train(
                 system,
@@ -129,8 +130,8 @@ def evaluate_command(
         source = parse_data(data)
         embedder = Embedder(path, threads=threads)
         start = time.monotonic()
-        with data_folder(source) as root, image_progress("embed", quiet) as on_start:
-            scores = evaluate_folder(embedder, root, chosen, on_start)
+        with data_folder(source) as unpacked, image_progress("embed", quiet) as on_start:
+            scores = evaluate_folder(embedder, unpacked, chosen, on_start)
         about: dict[str, Any] = {
             "data": data,
             "weights": str(path),

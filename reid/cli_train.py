@@ -15,8 +15,9 @@ import typer
 from numpy.typing import NDArray
 
 from reid.config import ReidConfig
-from reid.data.market import load_split, read_image_bgr, read_images
+from reid.data.market import read_image_bgr, read_images
 from reid.data.mixing import mixed_pictures
+from reid.data.source import DataSource, load_split
 from reid.errors import ReidError
 from reid.progress import ProgressLine, image_progress
 from reid.teacher import picture_features, teacher_features
@@ -95,13 +96,13 @@ class TeachingInputs:
     quiet: bool = False
 
 
-def training_set(system: ReidConfig, root: Path, inputs: TeachingInputs) -> TrainingSet:
+def training_set(system: ReidConfig, source: DataSource, inputs: TeachingInputs) -> TrainingSet:
     """Decode all training images at their own size, and embed them with the teacher.
 
     Raises:
         ReidError: not the layout, an image that cannot be decoded, or an unusable teacher.
     """
-    crops = load_split(root, "train")
+    crops = load_split(source, "train")
     height, width = read_image_bgr(crops.paths[0]).shape[:2]
     largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
     size = (min(height, largest[0]), min(width, largest[1]))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reid.backbones.registry import BackboneConfig, OSNetConfig
-from reid.data.augment import AugmentConfig
+from reid.data.augment_config import AugmentConfig
 from reid.errors import ReidError
 from reid.heads.registry import HeadConfig
 from reid.section import Section

@@ -9,7 +9,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.data.market import Crops, load_split, read_image_bgr
+from reid.data.crops import Crops
+from reid.data.market import read_image_bgr
+from reid.data.source import DataSource, load_split
+from reid.data.tracklets import Tracklets
 from reid.distances import aligned_distance, cosine_distance
 from reid.embeddings import Embeddings
 from reid.protocol import RankingScores, evaluate_ranking
@@ -106,11 +109,11 @@ def score(
 
 def evaluate_folder(
     embedder: EmbedsCrops,
-    root: Path,
+    source: DataSource,
     distance: DistanceName = "global",
     on_start: Callable[[int], Callable[[int], None]] | None = None,
 ) -> RankingScores:
-    """Query against gallery of a Market-style folder.
+    """Query against gallery of a data set in a folder; tracklets by the mean of their frames.
 
     `on_start` gets the number of images and returns what is told how many are embedded.
 
@@ -118,8 +121,15 @@ def evaluate_folder(
         ReidError: the folder does not have the layout, or an image cannot be decoded, or
             no query has a right answer in the gallery.
     """
-    query, gallery = load_split(root, "query"), load_split(root, "gallery")
+    query, gallery = load_split(source, "query"), load_split(source, "gallery")
     on_done = on_start(len(query) + len(gallery)) if on_start else None
     found = embed_files(embedder, query.paths + gallery.paths, on_done)
     count = len(query)
-    return score((query, found[:count]), (gallery, found[count:]), distance)
+    return score(_by_tracklet(query, found[:count]), _by_tracklet(gallery, found[count:]), distance)
+
+
+def _by_tracklet(crops: Crops, found: Embeddings) -> tuple[Crops, Embeddings]:
+    if crops.tracklets is None:
+        return crops, found
+    tracklets = Tracklets.of(crops)
+    return tracklets.crops, tracklets.mean(found)

@@ -91,7 +91,7 @@ def _run_steps(
     """Train to the last step, with a log and checkpoints."""
     state, config, place = trainer.state, trainer.config.train, trainer.place
     while state.step < total_steps(config):
-        rows = sampler.batch(state.step)
+        rows = sampler.batch(state.step, place.rank, place.world)
         record = trainer.step(rows, log)
         last = state.step == total_steps(config)
         log.write(record, len(rows) * place.world, last)

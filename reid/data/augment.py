@@ -6,45 +6,51 @@ how the detector cuts people, so that is what is varied here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reid.data.augment_config import AugmentConfig
+from reid.data.joints import move_joints
 
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How strongly a batch is varied.
 
-    Attributes:
-        flip: probability of mirroring.
-        shift: largest translation as a fraction of the side.
-        scale: largest zoom in or out as a fraction.
-        colour: strength of brightness, contrast, saturation and per-channel gain changes.
-        grey: probability of dropping the colour (a night camera).
-        blur: probability of losing resolution (shrunk to 40..80 % and back).
-        erase: probability of erasing one rectangle (Zhong et al., "Random Erasing").
-        truncate: probability of cutting off 10..50 % at the bottom, filled with the mean.
+@overload
+def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor: ...
+
+
+@overload
+def augment(
+    images: Tensor, config: AugmentConfig, generator: torch.Generator, joints: Tensor
+) -> tuple[Tensor, Tensor]: ...
+
+
+def augment(
+    images: Tensor,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    joints: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """(B, 3, H, W) float in 0..1 -> the same shape, varied; deterministic given the generator.
+
+    The generator is of the images' device. With `joints` (B, 14, 2), fractions as in
+    `load_joints`, they move with the pictures and are returned too; NaN where a joint has left
+    the picture or is cut off at the bottom, but not where it is erased (it is still there, behind
+    something). The pictures are the same with and without joints.
     """
-
-    flip: float = 0.5
-    shift: float = 0.06
-    scale: float = 0.08
-    colour: float = 0.15
-    grey: float = 0.01
-    blur: float = 0.15
-    erase: float = 0.25
-    truncate: float = 0.08
-
-
-def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """(B, 3, H, W) float in 0..1 -> the same shape, varied; deterministic given the generator."""
-    images = _affine(images, config, generator)
+    images, theta = _affine(images, config, generator)
     images = _colour(images, config, generator)
     images = _blur(images, config, generator)
-    images = _truncate(images, config, generator)
-    return _erase(images, config, generator)
+    images, shift = _pad_crop(images, config, generator)
+    images, cut = _truncate(images, config, generator)
+    images = _erase(images, config, generator)
+    if joints is None:
+        return images
+    joints = move_joints(joints, theta) + shift[:, None]
+    seen = (joints >= 0) & (joints <= 1)
+    seen[:, :, 1] &= joints[:, :, 1] < cut[:, None]
+    return images, joints.masked_fill(~seen.all(2, keepdim=True), torch.nan)
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -56,7 +62,10 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> Tenso
     return (_uniform(count, 0, 1, generator) < probability).nonzero().flatten()
 
 
-def _affine(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def _affine(
+    images: Tensor, config: AugmentConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mirrored, zoomed and shifted pictures, and theta (B, 2, 3) of `affine_grid`."""
     count = len(images)
     theta = torch.zeros(count, 2, 3, device=images.device)
     zoom = 1 + _uniform(count, -config.scale, config.scale, generator)
@@ -66,7 +75,7 @@ def _affine(images: Tensor, config: AugmentConfig, generator: torch.Generator) -
     theta[:, 0, 2] = 2 * _uniform(count, -config.shift, config.shift, generator)
     theta[:, 1, 2] = 2 * _uniform(count, -config.shift, config.shift, generator)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False), theta
 
 
 def _colour(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
@@ -102,12 +111,35 @@ def _band(low: Tensor, high: Tensor, size: int) -> Tensor:
     return (centres >= low[:, None]) & (centres < high[:, None])
 
 
-def _truncate(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+def _pad_crop(
+    images: Tensor, config: AugmentConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pad with black and cut out at random; also the shift (B, 2) in fractions x, y."""
+    (count, _, height, width), pad = images.shape, config.pad_crop
+    if not pad:
+        return images, images.new_zeros(count, 2)
+    corner = torch.randint(
+        0, 2 * pad + 1, (count, 2), generator=generator, device=generator.device
+    ).to(images.device)
+    columns = corner[:, :1] + torch.arange(width, device=images.device)
+    rows = corner[:, 1:] + torch.arange(height, device=images.device)
+    padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)
+    item = torch.arange(count, device=images.device)[:, None, None]
+    cropped = padded[item, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return cropped.contiguous(), (pad - corner) / corner.new_tensor([width, height])
+
+
+def _truncate(
+    images: Tensor, config: AugmentConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pictures cut off at the bottom, and where (B,): the fraction of the height left, or inf."""
     chosen = _chosen(len(images), config.truncate, generator)
     cut = 1 - _uniform(len(chosen), 0.1, 0.5, generator)
     mask = _band(cut, torch.full_like(cut, 2.0), images.shape[2])[:, None, :, None]
     images[chosen] = torch.where(mask, images.new_tensor(MEAN).view(1, 3, 1, 1), images[chosen])
-    return images
+    every = images.new_full((len(images),), torch.inf)
+    every[chosen] = cut.to(every)
+    return images, every
 
 
 def _erase(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

@@ -6,39 +6,24 @@ Source: Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 201
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.data.crops import Crops, Split, crops_of, find_in
 from reid.errors import ReidError
 
 _NAME = re.compile(r"^(-?\d+)_c(\d+)")
-_SPLITS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-JUNK_IDENTITY = -1
+_SPLITS: dict[Split, str] = {
+    "train": "bounding_box_train",
+    "query": "query",
+    "gallery": "bounding_box_test",
+}
 
 
-@dataclass(frozen=True)
-class Crops:
-    """One split of a ReID data set.
-
-    Attributes:
-        paths: N image files.
-        identities: (N,) int64; 0 is a distractor.
-        cameras: (N,) int64.
-    """
-
-    paths: tuple[Path, ...]
-    identities: NDArray[np.int64]
-    cameras: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
-def load_split(root: Path, split: str) -> Crops:
+def load_split(root: Path, split: Split) -> Crops:
     """Read the file names of one split: "train", "query" or "gallery".
 
     `root` is the folder that holds bounding_box_train/, query/ and bounding_box_test/, or a
@@ -47,25 +32,14 @@ def load_split(root: Path, split: str) -> Crops:
     Raises:
         ReidError: the folder is missing, empty, or a file name does not fit.
     """
-    folder = _find(root, _SPLITS[split])
+    folder = find_in(root, _SPLITS[split], "Market-1501")
     rows = []
     for path in sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png")):
         match = _NAME.match(path.name)
         if match is None:
             raise ReidError(f"{path}: the name does not start with IDENTITY_cCAMERA")
-        if int(match[1]) != JUNK_IDENTITY:
-            rows.append((path, int(match[1]), int(match[2])))
-    if not rows:
-        raise ReidError(f"{folder}: no images")
-    paths, identities, cameras = zip(*rows, strict=True)
-    return Crops(tuple(paths), np.array(identities, np.int64), np.array(cameras, np.int64))
-
-
-def _find(root: Path, name: str) -> Path:
-    for candidate in [root / name, *sorted(root.glob(f"*/{name}"))]:
-        if candidate.is_dir():
-            return candidate
-    raise ReidError(f"{root}: no folder {name} (Market-1501 layout expected)")
+        rows.append((path, int(match[1]), int(match[2])))
+    return crops_of(rows, folder)
 
 
 def read_image_bgr(path: Path) -> NDArray[np.uint8]:

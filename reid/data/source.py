@@ -6,18 +6,54 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from reid.data import cuhk03, market, mars, msmt17
+from reid.data.crops import Crops, Split
 from reid.errors import ReidError
 
-KNOWN_DATA = ("market1501",)
-_IMAGES = {".jpg", ".jpeg", ".png"}
+_IMAGES = frozenset({".jpg", ".jpeg", ".png"})
 
 
-def parse_data(text: str) -> Path:
-    """`market1501=PATH` -> PATH.
+@dataclass(frozen=True)
+class DataSource:
+    """A data set on disk.
+
+    Attributes:
+        name: one of `KNOWN_DATA`, which says how its files are laid out.
+        path: its folder; a zip file until `data_folder` has unpacked it.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a data set is read, and which files it needs besides the images."""
+
+    load: Callable[[Path, Split], Crops]
+    lists: frozenset[str] = frozenset()
+
+
+_MAT = frozenset({".mat"})
+_LAYOUTS = {
+    "market1501": _Layout(market.load_split),
+    "cuhk03": _Layout(cuhk03.load_split, _MAT),
+    "cuhk03_labeled": _Layout(partial(cuhk03.load_split, variant="labeled"), _MAT),
+    "cuhk03_detected": _Layout(partial(cuhk03.load_split, variant="detected"), _MAT),
+    "msmt17": _Layout(msmt17.load_split, frozenset({".txt"})),
+    "mars": _Layout(mars.load_split, frozenset({".txt", ".mat"})),
+}
+KNOWN_DATA = tuple(_LAYOUTS)
+
+
+def parse_data(text: str) -> DataSource:
+    """`market1501=PATH` -> the data set at PATH.
 
     Raises:
         ReidError: not of that form, an unknown data set, or nothing at PATH.
@@ -30,42 +66,53 @@ def parse_data(text: str) -> Path:
     path = Path(place)
     if not path.exists():
         raise ReidError(f"{path}: no such folder or zip file")
-    return path
+    return DataSource(name, path)
+
+
+def load_split(source: DataSource, split: Split) -> Crops:
+    """The files, identities and cameras of one split of any known data set in a folder.
+
+    Junk (identity -1) is left out; identity 0 is a distractor.
+
+    Raises:
+        ReidError: the folder does not have the data set's layout, or files do not fit.
+    """
+    return _LAYOUTS[source.name].load(source.path, split)
 
 
 @contextmanager
-def data_folder(path: Path) -> Iterator[Path]:
-    """The folder itself, or the images of a zip file in a temporary folder.
+def data_folder(source: DataSource) -> Iterator[DataSource]:
+    """The data set in its folder, or what it needs of a zip file in a temporary folder.
 
     Raises:
         ReidError: a file that is no zip, or a zip whose members would leave the folder.
     """
-    if path.is_dir():
-        yield path
+    if source.path.is_dir():
+        yield source
         return
     with tempfile.TemporaryDirectory(prefix="crosswalk-data-") as folder:
-        _unpack(path, Path(folder))
-        yield Path(folder)
+        _unpack(source.path, Path(folder), _IMAGES | _LAYOUTS[source.name].lists)
+        yield replace(source, path=Path(folder))
 
 
-def _unpack(path: Path, folder: Path) -> None:
+def _unpack(path: Path, folder: Path, suffixes: frozenset[str]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                if _is_image(member, path):
+                if _is_needed(member, path, suffixes):
                     archive.extract(member, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ReidError(f"{path}: not a readable zip file: {error}") from error
 
 
-def _is_image(member: zipfile.ZipInfo, path: Path) -> bool:
+def _is_needed(member: zipfile.ZipInfo, path: Path, suffixes: frozenset[str]) -> bool:
     """Whether to unpack `member`; refuses names that point out of the folder, and links."""
     name = PurePosixPath(member.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in member.filename:
         raise ReidError(f"{path}: unsafe member name {member.filename!r}")
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ReidError(f"{path}: {member.filename!r} is a link")
-    return not member.is_dir() and name.suffix.lower() in _IMAGES
+    return not member.is_dir() and name.suffix.lower() in suffixes
 
 
 def _names() -> str:

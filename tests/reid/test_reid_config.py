@@ -58,7 +58,13 @@ def test_mistakes_are_named(tmp_path: Path, overrides: dict[str, Any], message: 
 def test_overrides_replace_and_add(tmp_path: Path) -> None:
     path = tiny_yaml(tmp_path / "a.yaml")
     found = load_reid_config(
-        path, {"train.seed": 4, "train.phases.0.steps": 9, "model.backbone.width": 0.5, "input_hw": [96, 48]}
+        path,
+        {
+            "train.seed": 4,
+            "train.phases.0.steps": 9,
+            "model.backbone.width": 0.5,
+            "input_hw": [96, 48],
+        },
     )
     assert found.train.seed == 4
     assert found.train.phases[0].steps == 9
@@ -90,7 +96,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_override_words() -> None:
-    found = parse_overrides(["train.seed=1", "name=x=y", "input_hw=[1, 2]", "losses.aligned.weight=2e-1"])
+    found = parse_overrides(
+        ["train.seed=1", "name=x=y", "input_hw=[1, 2]", "losses.aligned.weight=2e-1"]
+    )
     assert found["train.seed"] == 1
     assert found["name"] == "x=y"
     assert found["input_hw"] == [1, 2]
@@ -110,7 +118,10 @@ def test_bad_override_words(word: str) -> None:
             {"kind": "metric", "loss": "quadruplet", "miner": "margin_sample"},
             "loss quadruplet needs triplets to complete; miner margin_sample gives none",
         ),
-        ({"kind": "metric", "loss": "contrastive", "margin": None}, "loss contrastive needs a margin"),
+        (
+            {"kind": "metric", "loss": "contrastive", "margin": None},
+            "loss contrastive needs a margin",
+        ),
         ({"kind": "metric", "miner": "hardest"}, "losses.new.metric.miner"),
         ({"kind": "location"}, "losses.new needs boxes, which head aligned does not give"),
         ({"kind": "part_identity"}, "losses.new needs part_logits"),

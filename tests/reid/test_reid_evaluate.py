@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reid_builders import market_folder, unit_rows
 
 from reid.data.market import load_split
+from reid.data.source import DataSource
 from reid.distances import aligned_distance, cosine_distance
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
@@ -54,7 +55,10 @@ def test_a_folder_of_easy_people(tmp_path: Path, distance: str) -> None:
 
     root = market_folder(tmp_path)
     found = evaluate_folder(
-        MeanColour(), root, "aligned" if distance == "aligned" else "global", on_start
+        MeanColour(),
+        DataSource("market1501", root),
+        "aligned" if distance == "aligned" else "global",
+        on_start,
     )
     assert found.queries == 10
     assert found.cmc[0] == 100
@@ -123,4 +127,4 @@ def test_no_right_answer(tmp_path: Path) -> None:
             path.with_name("0" + path.name[1:].replace("001_", "901_").replace("002_", "902_"))
         )
     with pytest.raises(ReidError, match="no query has a right answer"):
-        evaluate_folder(MeanColour(), root)
+        evaluate_folder(MeanColour(), DataSource("market1501", root))

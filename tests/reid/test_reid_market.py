@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import stat
-import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from reid_builders import market_folder, person
+from reid_builders import person
 
 from reid.data.market import load_split, read_image_bgr, read_images, resized
-from reid.data.source import data_folder, parse_data
 from reid.errors import ReidError
 
 
@@ -100,79 +97,6 @@ def test_a_corrupt_image_is_refused_by_name(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(ReidError, match=r"0001_c1s1.jpg: not a readable image"):
         read_images((path,), 8, 8)
-
-
-def test_data_option(tmp_path: Path) -> None:
-    assert parse_data(f"market1501={tmp_path}") == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("folder", "NAME=FOLDER_OR_ZIP"),
-        ("market1501=", "NAME=FOLDER_OR_ZIP"),
-        ("cuhk03=x", "unknown data set 'cuhk03'; known: market1501"),
-        ("market1501=/no/such/place", "no such folder"),
-    ],
-)
-def test_bad_data_option(text: str, message: str) -> None:
-    with pytest.raises(ReidError, match=message):
-        parse_data(text)
-
-
-def test_a_folder_is_used_in_place(tmp_path: Path) -> None:
-    with data_folder(tmp_path) as root:
-        assert root == tmp_path
-
-
-def test_a_zip_is_unpacked_and_cleaned_up(tmp_path: Path) -> None:
-    folder = market_folder(tmp_path / "data")
-    path = tmp_path / "data.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("M/readme.txt", "not needed")
-        for file in folder.rglob("*.png"):
-            archive.write(file, f"M/{file.relative_to(folder)}")
-    with data_folder(path) as root:
-        assert len(load_split(root, "train")) == 20
-        assert not list(root.rglob("*.txt"))
-    assert not root.exists()
-
-
-@pytest.mark.parametrize("name", ["../0001_c1.jpg", "/etc/0001_c1.jpg", "a/../../x.jpg", "C:x.jpg"])
-def test_members_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "bad.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(name, b"x")
-    with pytest.raises(ReidError, match="unsafe member name"), data_folder(path):
-        pass
-
-
-def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "bad.zip"
-    link = zipfile.ZipInfo("query/0001_c1.jpg")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    with pytest.raises(ReidError, match="is a link"), data_folder(path):
-        pass
-
-
-def test_not_a_zip(tmp_path: Path) -> None:
-    path = tmp_path / "bad.zip"
-    path.write_bytes(b"PK but no more")
-    with pytest.raises(ReidError, match="not a readable zip file"), data_folder(path):
-        pass
-
-
-def test_a_damaged_zip(tmp_path: Path) -> None:
-    path = tmp_path / "bad.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("query/0001_c1.jpg", b"a picture" * 500)
-    content = bytearray(path.read_bytes())
-    content[50:60] = b"\xff" * 10
-    path.write_bytes(content)
-    with pytest.raises(ReidError, match="not a readable zip file"), data_folder(path):
-        pass
 
 
 @pytest.mark.parametrize("size", [(8, 4), (32, 24)])

@@ -198,7 +198,9 @@ def test_the_average_by_hand() -> None:
 
 
 def test_no_weight_decay_on_norms_and_biases() -> None:
-    groups = start_state(with_loss(tiny_config(), distil_feature=1), Facts(4, 6), "cpu").optimiser.param_groups
+    groups = start_state(
+        with_loss(tiny_config(), distil_feature=1), Facts(4, 6), "cpu"
+    ).optimiser.param_groups
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
     assert all(p.ndim <= 1 for p in groups[1]["params"])
 
@@ -220,7 +222,11 @@ def test_the_average_leaves_the_classifier_behind(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize(
     ("section", "change"),
-    [("backbone", {"width": 0.125}), ("head", {"part_dim": 16}), ("backbone", {"instance_norm": 0})],
+    [
+        ("backbone", {"width": 0.125}),
+        ("head", {"part_dim": 16}),
+        ("backbone", {"instance_norm": 0}),
+    ],
 )
 def test_another_architecture_is_refused(
     checkpoint: Path, section: str, change: dict[str, float]
