@@ -98,8 +98,11 @@ class OSBlock(nn.Module):
 class OSNet(Backbone):
     """The OSNet trunk without its classifier.
 
+    Its stages are the paper's conv2 to conv5 (table 1), each before the transition layer that
+    halves the map: (256, 384, 512, 512) * width channels at strides 4, 8, 16, 16.
+
     Args:
-        width: channel multiplier (0.25, 0.5, 1.0).
+        width: channel multiplier (0.25, 0.5, 0.75, 1.0).
         instance_norm: normalise each picture by itself in the stem and the first two stages,
             which removes a camera's style (the paper's OSNet-IBN variant); costs a little
             accuracy on the training site and wins on others.
@@ -110,6 +113,8 @@ class OSNet(Backbone):
     def __init__(self, width: float = 1.0, *, instance_norm: bool = False) -> None:
         super().__init__()
         stem, c2, c3, c4 = (int(c * width) for c in (64, 256, 384, 512))
+        self.stage_channels = (c2, c3, c4, c4)
+        self.stage_strides = (4, 8, 16, 16)
         self.out_channels = c4
         self.stem = nn.Sequential(
             ConvBnRelu(3, stem, 7, 2, instance_norm=instance_norm), nn.MaxPool2d(3, 2, 1)
@@ -120,7 +125,9 @@ class OSNet(Backbone):
         self.final = ConvBnRelu(c4, c4, 1)
 
     @staticmethod
-    def _stage(in_channels: int, out_channels: int, instance_norm: bool, pool: bool) -> nn.Module:
+    def _stage(
+        in_channels: int, out_channels: int, instance_norm: bool, pool: bool
+    ) -> nn.Sequential:
         blocks: list[nn.Module] = [
             OSBlock(in_channels, out_channels),
             OSBlock(out_channels, out_channels, instance_norm=instance_norm),
@@ -129,6 +136,16 @@ class OSNet(Backbone):
             blocks += [ConvBnRelu(out_channels, out_channels, 1), nn.AvgPool2d(2, 2)]
         return nn.Sequential(*blocks)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 512 * width, H / 16, W / 16)."""
-        return self.final(self.stage4(self.stage3(self.stage2(self.stem(x)))))
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> conv2 to conv5."""
+        c2, halved = _blocks_then_transition(self.stage2, self.stem(x))
+        c3, halved = _blocks_then_transition(self.stage3, halved)
+        c4 = self.stage4(halved)
+        return c2, c3, c4, self.final(c4)
+
+
+def _blocks_then_transition(stage: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Output of a stage's two blocks, and of the transition after them."""
+    first, second, mix, pool = stage
+    blocks = second(first(x))
+    return blocks, pool(mix(blocks))
