@@ -1,0 +1,1 @@
+"""Re-identification without a network: LOMO features and the XQDA metric, on the CPU."""
