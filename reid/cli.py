@@ -31,6 +31,9 @@ DataOption = Annotated[
         "it), cuhk03, cuhk03_labeled, cuhk03_detected, msmt17 or mars.",
     ),
 ]
+JointsOption = Annotated[
+    Path | None, typer.Option(help=".npz of body joints of every image, for systems that use them.")
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes what is there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Plain progress lines, no bar.")]
@@ -50,6 +53,13 @@ def train_command(
     unlabelled: Annotated[
         Path | None, typer.Option(help="Folder of crops of anybody, to learn from the teacher.")
     ] = None,
+    joints: JointsOption = None,
+    attributes: Annotated[
+        Path | None, typer.Option(help=".csv of clothing and belongings, for losses about them.")
+    ] = None,
+    pretrained: Annotated[
+        Path | None, typer.Option(help="ImageNet checkpoint for the backbone's start.")
+    ] = None,
     initial: Annotated[
         Path | None, typer.Option(help="checkpoint.pt whose averaged weights are the start.")
     ] = None,
@@ -65,43 +75,27 @@ def train_command(
     Ctrl-C saves a checkpoint first; --resume goes on exactly there.
     """
     with exit_codes():
-        from reid.cli_train import (
-            TeachingInputs,
-            check_run_folder,
-            check_unlabelled,
-            note_missing_teacher,
-            set_device,
-            training_progress,
-            training_set,
-        )
-        from reid.config import load_reid_config
-        from reid.data.source import data_folder, parse_data
-        from reid.train import train
-        from reid.weights_file import save_weights
+        from reid.cli_train import TrainOptions, run_training
 
-        system = load_reid_config(config, parse_overrides(overrides or []))
-        folder = out or Path("runs") / system.name
-        check_run_folder(folder, resume)
-        check_unlabelled(system, teacher, unlabelled)
-        set_device(device, threads)
-        if teacher is None:
-            note_missing_teacher(system)
-        with data_folder(parse_data(data)) as source:
-            inputs = TeachingInputs(folder, teacher, unlabelled, threads, quiet)
-            images = training_set(system, source, inputs)
-        with training_progress(system, quiet) as on_step:
-            model = train(
-                system,
-                images,
-                folder,
-                resume=resume,
-                initial=initial,
-                device=device,
-                on_step=on_step,
-            )
-        weights = folder / "model.safetensors"
-        save_weights(model.cpu(), system.model, system.input_hw, weights)
-        _print({"weights": str(weights), "checkpoint": str(folder / "checkpoint.pt")}, as_json)
+        options = TrainOptions(
+            config=config,
+            data=data,
+            overrides=parse_overrides(overrides or []),
+            teacher=teacher,
+            unlabelled=unlabelled,
+            joints=joints,
+            attributes=attributes,
+            pretrained=pretrained,
+            initial=initial,
+            out=out,
+            resume=resume,
+            device=device,
+            threads=threads,
+            quiet=quiet,
+        )
+        written = run_training(options)
+        if written:
+            _print(written, as_json)
 
 
 @app.command("evaluate")

@@ -1,27 +1,100 @@
-"""What the train command does around the trainer: inputs, progress, Ctrl-C."""
+"""What the train command does around the trainer: inputs, several GPUs, progress, Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
-from reid.config import ReidConfig
-from reid.data.market import read_image_bgr, read_images
-from reid.data.mixing import mixed_pictures
-from reid.data.source import DataSource, load_split
+from reid.config import ReidConfig, load_reid_config
+from reid.data.source import data_folder, parse_data
+from reid.distributed import Place, join_group, leave_group
 from reid.errors import ReidError
-from reid.progress import ProgressLine, image_progress
-from reid.teacher import picture_features, teacher_features
-from reid.train import TrainingSet, total_steps
+from reid.progress import ProgressLine
+from reid.read_training import TrainingInputs, training_set
+from reid.schedule import in_steps, total_steps
+from reid.train import train
+from reid.weights_file import save_weights
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The train command's words; see its help.
+
+    Attributes:
+        overrides: keys of the YAML and their new values. out: run folder, default runs/NAME.
+    """
+
+    config: Path
+    data: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    teacher: Path | None = None
+    unlabelled: Path | None = None
+    joints: Path | None = None
+    attributes: Path | None = None
+    pretrained: Path | None = None
+    initial: Path | None = None
+    out: Path | None = None
+    resume: bool = False
+    device: str = "cpu"
+    threads: int = 0
+    quiet: bool = False
+
+
+def run_training(options: TrainOptions) -> dict[str, str]:
+    """Train; returns where weights and checkpoint are, or nothing in all processes but one.
+
+    Raises:
+        ReidError: bad input of any kind.
+    """
+    system = load_reid_config(options.config, options.overrides)
+    folder = options.out or Path("runs") / system.name
+    check_run_folder(folder, options.resume)
+    check_unlabelled(system, options.teacher, options.unlabelled)
+    set_device(options.device, options.threads)
+    place, device = join_group(options.device)
+    quiet = options.quiet or not place.leads
+    if options.teacher is None and place.leads:
+        note_missing_teacher(system)
+    inputs = TrainingInputs(
+        folder,
+        options.teacher,
+        options.unlabelled,
+        options.joints,
+        options.attributes,
+        options.threads,
+        quiet,
+    )
+    try:
+        with data_folder(parse_data(options.data)) as source:
+            images = training_set(system, source, inputs)
+        system = in_steps(system, len(images.labels), place.world)
+        with training_progress(system, place, quiet) as on_step:
+            model = train(
+                system,
+                images,
+                folder,
+                resume=options.resume,
+                initial=options.initial,
+                pretrained=options.pretrained,
+                device=device,
+                place=place,
+                on_step=on_step,
+            )
+    finally:
+        leave_group()
+    if not place.leads:
+        return {}
+    weights = folder / "model.safetensors"
+    save_weights(model.cpu(), system.model, system.input_hw, weights)
+    return {"weights": str(weights), "checkpoint": str(folder / "checkpoint.pt")}
 
 
 def check_run_folder(folder: Path, resume: bool) -> None:
@@ -74,78 +147,17 @@ def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path 
 
 def note_missing_teacher(system: ReidConfig) -> None:
     """Say on standard error that distillation is configured but has no teacher."""
-    loss = system.loss
-    if loss.distil_feature or loss.distil_similarity or loss.distil_parts:
-        typer.echo(f"{system.name}: no --teacher, so the loss.distil_* terms are off", err=True)
-
-
-@dataclass(frozen=True)
-class TeachingInputs:
-    """What `training_set` needs besides the data set.
-
-    Attributes:
-        folder: the run's folder, for the teacher's cached features.
-        teacher: model to learn from, or None. unlabelled: folder of crops of anybody, or None.
-        threads: CPU threads of the teacher; 0 lets the runtime choose. quiet: no progress bar.
-    """
-
-    folder: Path
-    teacher: Path | None = None
-    unlabelled: Path | None = None
-    threads: int = 0
-    quiet: bool = False
-
-
-def training_set(system: ReidConfig, source: DataSource, inputs: TeachingInputs) -> TrainingSet:
-    """Decode all training images at their own size, and embed them with the teacher.
-
-    Raises:
-        ReidError: not the layout, an image that cannot be decoded, or an unusable teacher.
-    """
-    crops = load_split(source, "train")
-    height, width = read_image_bgr(crops.paths[0]).shape[:2]
-    largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
-    size = (min(height, largest[0]), min(width, largest[1]))
-    images = read_images(crops.paths, *size)
-    if inputs.teacher is None:
-        return TrainingSet(images, crops.identities)
-    with image_progress("teacher", inputs.quiet) as on_start:
-        features = teacher_features(
-            inputs.teacher,
-            crops.paths,
-            inputs.folder / "teacher.npz",
-            threads=inputs.threads,
-            on_done=on_start(len(crops)),
-        )
-    count = system.train.unlabelled_pictures
-    if not count:
-        return TrainingSet(images, crops.identities, features)
-    others = _other_pictures(inputs.unlabelled, size)
-    mixed = mixed_pictures(images, others, count, system.train.seed)
-    with image_progress("teacher, unlabelled", inputs.quiet) as on_start:
-        mixed_features = picture_features(
-            inputs.teacher,
-            mixed,
-            inputs.folder / "teacher_unlabelled.npz",
-            threads=inputs.threads,
-            on_done=on_start(count),
-        )
-    return TrainingSet(images, crops.identities, features, mixed, mixed_features)
-
-
-def _other_pictures(folder: Path | None, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder."""
-    if folder is None:
-        return np.empty((0, *size_hw, 3), np.uint8)
-    paths = tuple(sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]))
-    if not paths:
-        raise ReidError(f"--unlabelled {folder}: no .jpg or .png pictures there")
-    return read_images(paths, *size_hw)
+    lost = [
+        name for name, term in system.losses.items() if term.weight and "teacher" in term.needs_data
+    ]
+    if lost:
+        words = ", ".join(lost)
+        typer.echo(f"{system.name}: no --teacher, so these losses are off: {words}", err=True)
 
 
 @contextmanager
 def training_progress(
-    system: ReidConfig, quiet: bool
+    system: ReidConfig, place: Place, quiet: bool
 ) -> Iterator[Callable[[dict[str, float]], None]]:
     """Yields what `train` calls after each step: it shows progress and passes on Ctrl-C.
 
@@ -160,16 +172,22 @@ def training_progress(
             raise KeyboardInterrupt
 
     settings = system.train
-    batch = settings.identities_per_batch * settings.images_per_identity
+    batch = settings.identities_per_batch * settings.images_per_identity * place.world
     before = signal.signal(signal.SIGINT, on_signal)
     try:
         with ProgressLine("train", total_steps(settings), per_step=batch, quiet=quiet) as line:
 
             def on_step(record: dict[str, float]) -> None:
-                line.update(int(record["step"]), {"loss": record["loss"]})
+                if place.leads:
+                    line.update(int(record["step"]), _shown(record))
                 if stops:
                     raise KeyboardInterrupt
 
             yield on_step
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _shown(record: dict[str, float]) -> dict[str, float]:
+    """The losses of a step, the sum first."""
+    return {name: value for name, value in record.items() if name not in ("step", "lr")}

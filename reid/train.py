@@ -27,6 +27,7 @@ from reid.training_state import (
     adopt_weights,
     restore,
     save_checkpoint,
+    start_backbones,
     start_state,
     update_average,
 )
@@ -43,6 +44,7 @@ def train(
     *,
     resume: bool = False,
     initial: Path | None = None,
+    pretrained: Path | None = None,
     device: str = "cpu",
     place: Place | None = None,
     on_step: OnStep | None = None,
@@ -51,7 +53,8 @@ def train(
 
     With `resume` the newest checkpoint goes on with the same batches and the same augmentation
     as an uninterrupted run. `initial` is the checkpoint of an earlier run whose averaged weights
-    are the start instead of random ones. `on_step` gets each step's losses; it may raise
+    are the start instead of random ones; `pretrained` is an ImageNet checkpoint for the backbone
+    alone. `on_step` gets each step's losses; it may raise
     KeyboardInterrupt to stop, which is passed on after a checkpoint. Returns the averaged (EMA)
     model in evaluation mode. `place` is this process among several; see reid.distributed.
 
@@ -70,11 +73,15 @@ def train(
     )
     out.mkdir(parents=True, exist_ok=True)
     state = start_state(config, data.facts(), device)
+    if state.networks[0].head.needs_joints and data.joints is None:
+        raise ReidError(f"head {config.model.head.name}: needs joints; give --joints FILE")
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         restore(state, checkpoint, device)
     elif initial is not None:
         adopt_weights(state, initial, device)
+    elif pretrained is not None:
+        start_backbones(state, pretrained)
     trainer = Trainer(config, data, out, device, state, place)
     with TrainingLog(out, state.step, place.leads) as log:
         _run_steps(trainer, sampler, checkpoint, log, on_step or (lambda record: None))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from reid.backbones.pretrained import load_pretrained
 from reid.build import build_model
 from reid.config import ReidConfig, TrainConfig
 from reid.criterion import Criterion
@@ -155,6 +156,16 @@ def adopt_weights(state: TrainingState, path: Path, device: str) -> None:
         state.students[0].load_state_dict(content["average"])
         state.average.load_state_dict(content["average"])
         state.criteria[0].load_state_dict(_of_first(content["criteria"]))
+
+
+def start_backbones(state: TrainingState, path: Path) -> None:
+    """Start every student's backbone from an ImageNet checkpoint, in place.
+
+    Raises:
+        ReidError: the checkpoint cannot be read or is of another architecture.
+    """
+    for network in [*state.networks, state.average]:
+        load_pretrained(network.backbone, path)
 
 
 def _of_first(criteria: dict[str, Tensor]) -> dict[str, Tensor]:

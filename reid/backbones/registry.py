@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reid.backbones.base import Backbone
+from reid.backbones.hrnet import HRNet
 from reid.backbones.osnet import OSNet
+from reid.backbones.resnet import ResNet
 from reid.section import Section
 
 
@@ -23,4 +25,29 @@ class OSNetConfig(Section):
         return OSNet(self.width, instance_norm=self.instance_norm)
 
 
-BackboneConfig = Annotated[OSNetConfig, Field(discriminator="name")]
+class ResNetConfig(Section):
+    """`last_stride`, `ibn_a`, `width` (64 but for experiments): see ResNet."""
+
+    name: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
+    last_stride: Literal[1, 2] = 1
+    ibn_a: bool = False
+    width: int = Field(default=64, ge=4, le=256)
+
+    def build(self) -> Backbone:
+        """The trunk with random weights."""
+        depth = int(self.name.removeprefix("resnet"))
+        return ResNet(depth, last_stride=self.last_stride, ibn_a=self.ibn_a, width=self.width)
+
+
+class HRNetConfig(Section):
+    """`width` is the channels of the finest branch: 32 is HRNet-W32."""
+
+    name: Literal["hrnet"] = "hrnet"
+    width: int = Field(default=32, ge=4, le=64)
+
+    def build(self) -> Backbone:
+        """The trunk with random weights."""
+        return HRNet(self.width)
+
+
+BackboneConfig = Annotated[OSNetConfig | ResNetConfig | HRNetConfig, Field(discriminator="name")]

@@ -70,15 +70,3 @@ def read_images(paths: tuple[Path, ...], height: int, width: int) -> NDArray[np.
             image = cv2.resize(image, (width, height)).astype(np.uint8, copy=False)
         out[row] = image[:, :, ::-1]
     return out
-
-
-def resized(pictures: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """(N, H, W, 3) uint8 -> (N, h, w, 3): averaged where smaller, bilinear where larger."""
-    height, width = size_hw
-    if pictures.shape[1:3] == size_hw:
-        return pictures
-    how = cv2.INTER_AREA if height < pictures.shape[1] else cv2.INTER_LINEAR
-    out = np.empty((len(pictures), height, width, 3), np.uint8)
-    for row, picture in enumerate(pictures):
-        out[row] = cv2.resize(picture, (width, height), interpolation=how)
-    return out

@@ -15,8 +15,8 @@ from reid_builders import market_folder, person, tiny_weights, tiny_yaml
 from test_reid_teacher import save_teacher
 from typer.testing import CliRunner
 
-import reid.train
 from reid.cli import app
+from reid.criterion import Criterion
 from reid.training_state import read_checkpoint
 from reid.weights_file import load_weights
 
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path, config: Path) -> t
 def test_train_writes_checkpoint_log_and_weights(run: tuple[Path, Result]) -> None:
     out, result = run
     assert result.exit_code == 0, result.stderr
-    names = ["checkpoint.pt", "log.jsonl", "model.safetensors"]
+    names = ["checkpoint.pt", "log.jsonl", "model.safetensors", "tensorboard"]
     assert sorted(path.name for path in out.iterdir()) == names
     printed = json.loads(result.stdout)
     assert printed == {
@@ -71,7 +71,7 @@ def test_resume_with_another_architecture(
     run: tuple[Path, Result], data: Path, config: Path
 ) -> None:
     words = ("--config", config, "--data", f"market1501={data}", "--out", run[0], "--resume")
-    result = call("train", *words, "model.part_dim=4")
+    result = call("train", *words, "model.head.part_dim=4")
     assert result.exit_code == 2
     assert "another architecture" in result.stderr
 
@@ -80,16 +80,16 @@ def test_overrides_and_a_teacher(tmp_path: Path, data: Path, config: Path) -> No
     teacher = save_teacher(tmp_path / "t.xml")
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
-        "--teacher", teacher, "--threads", 1, "train.seed=3", "loss.distil_feature=1.0",
+        "--teacher", teacher, "--threads", 1, "train.seed=3", "losses.distil={kind: distil_feature}",
         "train.phases.0.steps=1", "train.images_per_identity=5",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     content = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert content["step"] == 1
-    assert content["heads"]["global.weight"].shape == (6, 16)
+    assert content["criteria"]["0.terms.distil.map.weight"].shape == (6, 16)
     with np.load(tmp_path / "run" / "teacher.npz") as cache:
         assert cache["features"].shape == (24, 6)
-    assert "distil_feature" in json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert "distil" in json.loads((tmp_path / "run" / "log.jsonl").read_text())
 
 
 def crops_folder(folder: Path, count: int) -> Path:
@@ -106,7 +106,7 @@ def test_unlabelled_crops_are_mixed_and_taught(tmp_path: Path, data: Path, confi
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
         "--teacher", save_teacher(tmp_path / "t.xml"), "--threads", 1,
-        "--unlabelled", crops_folder(tmp_path / "crops", 4), *UNLABELLED, "loss.distil_feature=1",
+        "--unlabelled", crops_folder(tmp_path / "crops", 4), *UNLABELLED, "losses.distil={kind: distil_feature}",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     with np.load(tmp_path / "run" / "teacher_unlabelled.npz") as cache:
@@ -162,7 +162,7 @@ def test_an_empty_folder_of_unlabelled_crops(tmp_path: Path, data: Path, config:
 def test_a_missing_teacher_is_mentioned(tmp_path: Path, data: Path, config: Path) -> None:
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
-        "loss.distil_parts=1", "train.phases.0.steps=1",
+        "losses.parts={kind: distil_parts}", "train.phases.0.steps=1",
     )  # fmt: skip
     assert result.exit_code == 0
     assert "no --teacher" in result.stderr
@@ -171,14 +171,14 @@ def test_a_missing_teacher_is_mentioned(tmp_path: Path, data: Path, config: Path
 def test_ctrl_c_saves_a_checkpoint(
     tmp_path: Path, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = reid.train.batch_losses
+    original = Criterion.forward
 
     def press(*arguments):  # type: ignore[no-untyped-def]
         signal.raise_signal(signal.SIGINT)  # to this thread: no other library's thread gets it
         return original(*arguments)
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(reid.train, "batch_losses", press)
+    monkeypatch.setattr(Criterion, "forward", press)
     words = ("--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run")
     result = call("train", *words, "train.phases.0.steps=9")
     assert result.exit_code == 130

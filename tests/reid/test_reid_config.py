@@ -140,7 +140,7 @@ def test_combinations_without_sense_are_refused(
 
 
 def test_parts_are_needed_for_the_aligned_distance(tmp_path: Path) -> None:
-    with pytest.raises(ReidError, match="losses.aligned needs parts, which head bnneck"):
+    with pytest.raises(ReidError, match=r"losses\.aligned needs parts, which head bnneck"):
         load_reid_config(tiny_yaml(tmp_path / "a.yaml"), {"model.head": {"name": "bnneck"}})
 
 

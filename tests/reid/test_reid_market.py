@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reid_builders import person
 
-from reid.data.market import load_split, read_image_bgr, read_images, resized
+from reid.data.market import load_split, read_image_bgr, read_images
 from reid.errors import ReidError
 
 
@@ -97,24 +97,3 @@ def test_a_corrupt_image_is_refused_by_name(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(ReidError, match=r"0001_c1s1.jpg: not a readable image"):
         read_images((path,), 8, 8)
-
-
-@pytest.mark.parametrize("size", [(8, 4), (32, 24)])
-def test_pictures_are_scaled_each_by_itself(size: tuple[int, int]) -> None:
-    pictures = np.stack([np.full((16, 8, 3), value, np.uint8) for value in (0, 90, 255)])
-    found = resized(pictures, size)
-    assert found.shape == (3, *size, 3)
-    assert found.dtype == np.uint8
-    assert found.reshape(3, -1).min(1).tolist() == [0, 90, 255]
-    assert found.reshape(3, -1).max(1).tolist() == [0, 90, 255]
-
-
-def test_smaller_pictures_are_averages() -> None:
-    fine = np.zeros((1, 4, 4, 3), np.uint8)
-    fine[0, ::2] = 100
-    assert resized(fine, (2, 2)).tolist() == np.full((1, 2, 2, 3), 50).tolist()
-
-
-def test_pictures_of_the_right_size_are_not_copied() -> None:
-    pictures = np.zeros((2, 4, 4, 3), np.uint8)
-    assert resized(pictures, (4, 4)) is pictures

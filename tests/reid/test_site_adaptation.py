@@ -6,17 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from reid.backbones.registry import OSNetConfig
 from reid.build import build_model
 from reid.config import ModelConfig
 from reid.errors import ReidError
-from reid.models.aligned import AlignedReID
+from reid.heads.aligned import AlignedConfig
+from reid.network import ReidNetwork
 from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
 
-CONFIG = ModelConfig(width=0.25, global_dim=16, part_count=4, part_dim=8, instance_norm=False)
+CONFIG = ModelConfig(
+    backbone=OSNetConfig(width=0.25, instance_norm=False),
+    head=AlignedConfig(global_dim=16, part_count=4, part_dim=8),
+)
 
 
 @pytest.fixture(scope="module")
-def model() -> AlignedReID:
+def model() -> ReidNetwork:
     torch.manual_seed(0)
     return build_model(CONFIG).eval()
 
@@ -27,7 +32,7 @@ def pictures() -> np.ndarray:
     return rng.normal(2.0, 3.0, (128, 3, 64, 32)).astype(np.float32)
 
 
-def test_statistics_are_those_of_the_pictures(model: AlignedReID, pictures: np.ndarray) -> None:
+def test_statistics_are_those_of_the_pictures(model: ReidNetwork, pictures: np.ndarray) -> None:
     adapted = adapt_batch_statistics(model, pictures)
     convolution, norm = adapted.backbone.stem[0][0], adapted.backbone.stem[0][1]  # type: ignore[index]
     with torch.inference_mode():
@@ -37,7 +42,7 @@ def test_statistics_are_those_of_the_pictures(model: AlignedReID, pictures: np.n
 
 
 def test_no_learnt_weight_changes_and_the_original_stays(
-    model: AlignedReID, pictures: np.ndarray
+    model: ReidNetwork, pictures: np.ndarray
 ) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     adapted = adapt_batch_statistics(model, pictures).state_dict()
@@ -49,7 +54,7 @@ def test_no_learnt_weight_changes_and_the_original_stays(
 
 
 def test_it_is_deterministic_and_in_evaluation_mode(
-    model: AlignedReID, pictures: np.ndarray
+    model: ReidNetwork, pictures: np.ndarray
 ) -> None:
     first, second = (adapt_batch_statistics(model, pictures) for _ in range(2))
     assert not any(layer.training for layer in first.modules())
@@ -57,6 +62,6 @@ def test_it_is_deterministic_and_in_evaluation_mode(
         assert torch.equal(one, other)
 
 
-def test_too_few_crops_are_refused(model: AlignedReID, pictures: np.ndarray) -> None:
+def test_too_few_crops_are_refused(model: ReidNetwork, pictures: np.ndarray) -> None:
     with pytest.raises(ReidError, match=f"{MIN_CROPS} are needed"):
         adapt_batch_statistics(model, pictures[: MIN_CROPS - 1])

@@ -1,0 +1,100 @@
+"""Reads what a run trains on: pictures, what is known of them, and what a teacher says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid.config import ReidConfig
+from reid.data.attributes import load_attributes
+from reid.data.joints import load_joints
+from reid.data.market import read_image_bgr, read_images
+from reid.data.mixing import mixed_pictures
+from reid.data.source import DataSource, load_split
+from reid.errors import ReidError
+from reid.progress import image_progress
+from reid.teacher import picture_features, teacher_features
+from reid.training_set import TrainingSet
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What `training_set` reads besides the data set.
+
+    Attributes:
+        folder: the run's folder, for the teacher's cached features.
+        teacher: model to learn from, or None. unlabelled: folder of crops of anybody, or None.
+        joints: .npz of body joints, or None. attributes: .csv of attributes, or None.
+        threads: CPU threads of the teacher; 0 lets the runtime choose. quiet: no progress bar.
+    """
+
+    folder: Path
+    teacher: Path | None = None
+    unlabelled: Path | None = None
+    joints: Path | None = None
+    attributes: Path | None = None
+    threads: int = 0
+    quiet: bool = False
+
+
+def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs) -> TrainingSet:
+    """Decode all training images at their own size, and embed them with the teacher.
+
+    Raises:
+        ReidError: not the layout, an image that cannot be decoded, an unusable teacher, or a
+            file of joints or attributes that does not know all images.
+    """
+    crops = load_split(source, "train")
+    height, width = read_image_bgr(crops.paths[0]).shape[:2]
+    largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
+    size = (min(height, largest[0]), min(width, largest[1]))
+    data = TrainingSet(read_images(crops.paths, *size), crops.identities)
+    if inputs.joints is not None:
+        data = replace(data, joints=load_joints(inputs.joints, crops, "train"))
+    if inputs.attributes is not None:
+        data = replace(data, attributes=load_attributes(inputs.attributes, crops.identities)[0])
+    if inputs.teacher is None:
+        return data
+    with image_progress("teacher", inputs.quiet) as on_start:
+        features = teacher_features(
+            inputs.teacher,
+            crops.paths,
+            inputs.folder / "teacher.npz",
+            threads=inputs.threads,
+            on_done=on_start(len(crops)),
+        )
+    data = replace(data, teacher=features)
+    count = system.train.unlabelled_pictures
+    return _with_unlabelled(data, count, system.train.seed, inputs) if count else data
+
+
+def _with_unlabelled(
+    data: TrainingSet, count: int, seed: int, inputs: TrainingInputs
+) -> TrainingSet:
+    """`data` with `count` mixed pictures and what the teacher says of them."""
+    assert inputs.teacher is not None
+    height, width = data.images.shape[1:3]
+    others = _other_pictures(inputs.unlabelled, (height, width))
+    mixed = mixed_pictures(data.images, others, count, seed)
+    with image_progress("teacher, unlabelled", inputs.quiet) as on_start:
+        features = picture_features(
+            inputs.teacher,
+            mixed,
+            inputs.folder / "teacher_unlabelled.npz",
+            threads=inputs.threads,
+            on_done=on_start(count),
+        )
+    return replace(data, unlabelled=mixed, unlabelled_teacher=features)
+
+
+def _other_pictures(folder: Path | None, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder."""
+    if folder is None:
+        return np.empty((0, *size_hw, 3), np.uint8)
+    paths = tuple(sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]))
+    if not paths:
+        raise ReidError(f"--unlabelled {folder}: no .jpg or .png pictures there")
+    return read_images(paths, *size_hw)
