@@ -31,9 +31,9 @@ class MSFLConfig(Section):
         lateral, top_down: the two halves of CSIP. Table I: (a) levels [5], (b) and (c) more
             levels, all with both False; (d) top_down alone; (e) both.
         fusion_blocks: MSFF, bottleneck blocks behind each level; zeros leave it out (Table I e).
-        smoothing: of the upsampled maps. "full" is what the text says; with it the finest level
-            alone costs 4.8 G multiplications at 256x128, which Table II (5.9 G in all, 2.6 G of
-            them the backbone's) has no room for. "depthwise" fits into it.
+        smoothing: of the upsampled maps. "full" is what the text says. Table II (27 M parameters
+            and 5.9 G multiplications in all) does not agree: behind ResNet-50 (23.5 M, 2.6 G at
+            256x128) this head has 11.8 M and 8.9 G with "full", 4.7 M and 2.6 G with "depthwise".
         neck: put a batch normalisation between metric and ID loss; the paper names none.
     """
 
