@@ -116,25 +116,37 @@ class PMMHead(Head):
         Raises:
             ReidError: in training, a batch of one identity, or a map too small for the blocks.
         """
-        labels = targets.labels if self._mixes and targets is not None else None
-        branches: dict[str, Branch] = {}
-        mixes: list[Mixed] = []
-        current = maps.final
-        for number, step in enumerate(self.steps, start=1):
-            current, branch = step(current)
-            branches[f"stage{number}"] = branch
-            if labels is not None and number < len(self.steps):
-                mixes.append(self._mix(current, branch, labels))
-                current = torch.cat([mixes[-1].maps, current[len(labels) :]])
+        if targets is not None and self.training and self.config.mix != "none":
+            branches, mixes = self._mixing_stages(maps.final, targets.labels)
+        else:
+            branches, mixes = self._stages(maps.final, None)
         embedding = unit(torch.cat([branch.neck for branch in branches.values()], 1))
         if targets is None:
             return Outputs(embedding, branches)
         extras = label_extras(targets.labels, mixes, len(self.steps), maps.final)
         return Outputs(embedding, branches, extras=extras)
 
-    @property
-    def _mixes(self) -> bool:
-        return self.training and self.config.mix != "none"
+    def _stages(
+        self, current: Tensor, labels: Tensor | None
+    ) -> tuple[dict[str, Branch], list[Mixed]]:
+        """Branches of all stages and what happened between them; no mixing without labels."""
+        branches: dict[str, Branch] = {}
+        mixes: list[Mixed] = []
+        for number, step in enumerate(self.steps, start=1):
+            current, branch = step(current)
+            branches[f"stage{number}"] = branch
+            if labels is not None and number < len(self.steps):
+                mixes.append(self._mix(current, branch, labels))
+                current = torch.cat([mixes[-1].maps, current[len(labels) :]])
+        return branches, mixes
+
+    @torch.compiler.disable
+    def _mixing_stages(
+        self, current: Tensor, labels: Tensor
+    ) -> tuple[dict[str, Branch], list[Mixed]]:
+        """`_stages` for Grad-CAM, which needs the graph between map and logits: torch.compile
+        would make one node of it. The backbone stays compiled."""
+        return self._stages(current, labels)
 
     def _mix(self, maps: Tensor, branch: Branch, labels: Tensor) -> Mixed:
         """The labelled rows of `maps`, made harder."""

@@ -280,6 +280,24 @@ def test_the_shipped_heads(name: str) -> None:
     assert kind == ("mixed_identity" if "cutmix" in name else "identity")
 
 
+@pytest.mark.slow
+def test_a_compiled_step_has_the_same_gradients() -> None:
+    gradients = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        trunk = TinyBackbone()
+        net = ReidNetwork(trunk, PMMConfig(dim=8, block_grid=(4, 2)).build(trunk, 4)).train()
+        outputs = torch.compile(net.outputs, backend="aot_eager") if compiled else net.outputs
+        images = torch.randn(4, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+        torch.manual_seed(5)
+        found = outputs(images, Targets(torch.tensor([0, 0, 1, 1])))
+        torch.stack([b.metric.pow(2).sum() for b in found.branches.values()]).sum().backward()
+        gradients.append([p.grad for p in net.parameters() if p.grad is not None])
+    assert len(gradients[0]) > 20
+    for plain, found in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, plain, rtol=1e-3, atol=1e-4)
+
+
 def test_it_learns_people_apart() -> None:
     """The ID loss of every stage falls below half of chance, ln 4, in thirty steps."""
     torch.manual_seed(0)
