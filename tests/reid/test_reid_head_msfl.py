@@ -155,7 +155,7 @@ def test_the_gradient_penalty_can_go_back_through_the_head() -> None:
     for sign in (1, -1):
         with torch.no_grad():
             weight[1, 2, 0, 0] += sign * step
-        values.append(float(penalty()))
+        values.append(penalty().item())
         with torch.no_grad():
             weight[1, 2, 0, 0] -= sign * step
     assert slope == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4, abs=1e-8)
