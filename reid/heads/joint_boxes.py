@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from reid.errors import ReidError
+
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in 0..1 of the picture."""
 
@@ -15,6 +17,20 @@ RIGHT_ARM, LEFT_ARM = (2, 3, 4), (5, 6, 7)
 """Shoulder, elbow, wrist; right is the person's right."""
 RIGHT_LEG, LEFT_LEG = (8, 9, 10), (11, 12, 13)
 """Hip, knee, ankle."""
+
+JOINTS = 14
+
+
+def required_joints(joints: Tensor | None, who: str) -> Tensor:
+    """The joints of a head that cannot do without; `who` is the key that asks for them.
+
+    Raises:
+        ReidError: there are none, or they are not (B, 14, 2).
+    """
+    if joints is None or joints.shape[1:] != (JOINTS, 2):
+        got = "none" if joints is None else f"shape {tuple(joints.shape)}"
+        raise ReidError(f"{who} needs joints (B, {JOINTS}, 2), got {got}")
+    return joints
 
 
 def bounding_boxes(

@@ -15,7 +15,7 @@ Open in the paper, and chosen here:
   normalisation, ID loss and search after it);
 - the enriching convolution of stages 1 and 2 is 1x1: a 3x3 one at the fine resolution alone takes
   more than the 7.89 GFLOPs that Table 8 gives the whole network. It runs before the upsampling,
-  which gives the same numbers (both are linear and bilinear weights sum to 1), 64 and 16 times
+  which gives the same numbers (both are linear and bilinear weights sum to 1), 16 and 4 times
   cheaper. Location modules see the maps before that;
 - every region has a residual block of its own ("do not share weights"); so has the whole picture,
   save where nothing is sampled at all (Table 4's Baseline, Table 7's Baseline+JO);
@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from reid.backbones.base import Backbone
 from reid.errors import ReidError
 from reid.heads.blocks import EmbeddingNeck, Reduction
-from reid.heads.joint_boxes import bounding_boxes
+from reid.heads.joint_boxes import bounding_boxes, required_joints
 from reid.heads.location import LocationModule
 from reid.heads.mgre_regions import Region, regions_of
 from reid.heads.region_sampling import sample_region
@@ -43,7 +43,9 @@ from reid.heads.residual import Bottleneck
 from reid.network import Branch, Head, Maps, Outputs, Targets, unit
 from reid.section import Section
 
-_JOINTS, _MARGIN = 14, 0.05
+_MARGIN = 0.05
+"""Around given joints, as in equation 3."""
+
 Weight = Annotated[float, Field(gt=0)]
 
 
@@ -186,11 +188,7 @@ class MGReHead(Head):
 
     def _given_boxes(self, joints: Tensor | None) -> dict[int, Tensor]:
         """Per stage the boxes that equation 3 asks for; Table 1's where no joint was seen."""
-        if joints is None or joints.shape[1:] != (_JOINTS, 2):
-            got = "none" if joints is None else f"shape {tuple(joints.shape)}"
-            raise ReidError(
-                f"model.head.joint_optimization given needs joints (B, {_JOINTS}, 2), got {got}"
-            )
+        joints = required_joints(joints, "model.head.joint_optimization given")
         found: dict[int, Tensor] = {}
         for stage in self.config.stages:
             regions = regions_of([stage])

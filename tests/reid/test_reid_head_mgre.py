@@ -120,6 +120,49 @@ def test_untrained_boxes_are_table_1s() -> None:
     torch.testing.assert_close(found, expected.expand(2, -1, -1))
 
 
+def touched(net: ReidNetwork, stage: int) -> set[str]:
+    """Branches and boxes that change with the map of a stage, the last one being 4."""
+    torch.manual_seed(2)
+    head = net.head
+    assert isinstance(head, MGReHead)
+    for module in head.locate.values():
+        torch.nn.init.normal_(module.predict[-1].weight, std=0.1)
+    base, stages = outputs(net), net.backbone.stages
+
+    def other(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = list(stages(x))
+        found[stage - 1] = found[stage - 1] * 2 + torch.rand_like(found[stage - 1])
+        return tuple(found)
+
+    net.backbone.stages = other  # type: ignore[method-assign]
+    moved = outputs(net)
+    names = {
+        k for k in base.branches if not torch.equal(base.branches[k].neck, moved.branches[k].neck)
+    }
+    different = (base.extras["boxes"] != moved.extras["boxes"]).any(2).any(0)
+    return names | {REGIONS[i].name for i in range(7) if different[i]}
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (1, {"f1", "head", "left_torso", "right_torso", "legs"}),
+        (2, {"f2", "upper_body", "lower_body"}),
+        (3, {"f3", "whole_body"}),
+        (4, {"f1", "f2", "f4"}),  # the coarsest map enriches stages 1 and 2
+    ],
+)
+def test_which_map_is_used_where(stage: int, expected: set[str]) -> None:
+    assert touched(network(), stage) == expected
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+def test_single_grained_features_use_the_coarsest_map_alone(stage: int) -> None:
+    everything = {"f1", "f2", "f3", "f4", *(region.name for region in REGIONS)}
+    found = touched(network(single_grained_features=True), stage)
+    assert found == (everything if stage == 4 else set())
+
+
 def test_enriching_equals_upsampling_first_and_convolving_then() -> None:
     torch.manual_seed(0)
     embed = (
@@ -206,6 +249,17 @@ def test_given_boxes_are_the_joints_boxes_and_the_prior_where_unseen() -> None:
     assert bool(outputs(net, joints.expand(2, -1, -1)).embedding.isfinite().all())
 
 
+def test_location_loss_asks_for_the_boxes_of_given_joints() -> None:
+    loss = pytest.importorskip("reid.losses.location").location_loss
+    joints = torch.rand(3, 14, 2, generator=torch.Generator().manual_seed(0))
+    given, predicting = network(joint_optimization="given").head, network().head
+    assert isinstance(given, MGReHead)
+    assert isinstance(predicting, MGReHead)
+    boxes = torch.cat(list(given._given_boxes(joints).values()), 1)
+    assert float(loss(boxes, joints, predicting.regions)) == pytest.approx(0, abs=1e-12)
+    assert float(loss(boxes + 0.1, joints, predicting.regions)) > 0.01
+
+
 def test_given_joints_change_what_is_embedded() -> None:
     net = network(joint_optimization="given")
     first = torch.rand(2, 14, 2, generator=torch.Generator().manual_seed(0))
@@ -252,7 +306,7 @@ def test_batches_of_one_and_eight_agree() -> None:
 
 
 def test_openvino_says_the_same() -> None:
-    net = network()
+    net = network(stages=(1,))
     converted = ov.convert_model(net, example_input=torch.zeros(2, 3, 64, 32))
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     compiled = ov.Core().compile_model(converted, "CPU", settings)
