@@ -8,6 +8,11 @@ from pydantic import Field
 
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
+from reid.heads.glad import GLADConfig
 from reid.heads.mgre import MGReConfig
+from reid.heads.spindle import SpindleConfig
 
-HeadConfig = Annotated[AlignedConfig | BNNeckConfig | MGReConfig, Field(discriminator="name")]
+HeadConfig = Annotated[
+    AlignedConfig | BNNeckConfig | GLADConfig | MGReConfig | SpindleConfig,
+    Field(discriminator="name"),
+]
