@@ -11,6 +11,7 @@ import torch
 import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_settled import settled
 
 from reid.errors import ReidError
 from reid.heads.glad import BRANCHES, GLADConfig, GLADHead
@@ -60,7 +61,7 @@ def network(crop: Literal["picture", "map"], identities: int = 0) -> ReidNetwork
     torch.manual_seed(0)
     backbone = TinyBackbone()
     config = GLADConfig(dim=8, crop=crop, head_hw=(32, 32), body_hw=(32, 48))
-    return ReidNetwork(backbone, config.build(backbone, identities)).eval()
+    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
 
 
 def standing(count: int) -> torch.Tensor:
@@ -102,6 +103,47 @@ def test_picture_crops_go_through_the_networks_own_backbone() -> None:
     assert isinstance(head, GLADHead)
     expected = head.embed["head"](net.backbone(cut).mean((2, 3)))
     torch.testing.assert_close(found.branches["head"].neck, expected.neck, atol=1e-4, rtol=1e-4)
+
+
+def test_each_branch_sees_its_own_part_of_the_picture() -> None:
+    """Boxes with a = 0.03: head 0.07..0.33, upper 0.24..0.61, lower 0.49..1 of the height."""
+    net = network("picture")
+    images, joints = torch.randn(1, 3, 100, 50), person().float()
+    base = net.outputs(images, joints=joints).branches
+    bands = ((10, 20, {"head"}), (40, 46, {"upper"}), (70, 90, {"lower"}))
+    for top, bottom, expected in bands:
+        changed = images.clone()
+        changed[:, :, top:bottom] += 1
+        moved = net.outputs(changed, joints=joints).branches
+        different = {k for k in BRANCHES if not torch.equal(base[k].neck, moved[k].neck)}
+        assert different == expected | {"global"}
+
+
+def test_the_sizes_of_what_is_cut_out() -> None:
+    maps, boxes = torch.zeros(2, 5, 8, 4), glad_boxes(standing(2), 0.03, 2.0)
+    head = network("map").head
+    assert isinstance(head, GLADHead)
+    shapes = [tuple(found.shape) for found in head._crop(maps, boxes, head.stride)]
+    assert shapes == [(2, 5, 2, 2), (4, 5, 2, 3)]  # 32 x 32 and 32 x 48 pixels at stride 16
+    assert head._crop(torch.zeros(2, 3, 64, 32), boxes, 1)[0].shape == (2, 3, 32, 32)
+
+
+def test_the_map_is_cut_to_the_pictures_sizes_by_its_stride(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strides: list[int] = []
+    original = GLADHead._crop
+
+    def spy(
+        self: GLADHead, maps: torch.Tensor, boxes: torch.Tensor, stride: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        strides.append(stride)
+        return original(self, maps, boxes, stride)
+
+    monkeypatch.setattr(GLADHead, "_crop", spy)
+    for crop in ("map", "picture"):
+        network(crop)(torch.randn(1, 3, 64, 32), standing(1))
+    assert strides == [16, 1]
 
 
 def test_the_backbone_is_stored_once_and_copies_use_their_own() -> None:

@@ -12,10 +12,13 @@ import torch.nn.functional as F
 import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_settled import settled
 
 from reid.errors import ReidError
 from reid.heads.mgre import MGReConfig, MGReHead, StageEmbedding
 from reid.heads.mgre_regions import REGIONS, regions_of
+from reid.heads.region_sampling import sample_region
+from reid.heads.residual import Bottleneck
 from reid.network import Outputs, ReidNetwork
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "reid"
@@ -27,7 +30,7 @@ def network(identities: int = 0, seed: int = 0, **settings: Any) -> ReidNetwork:
     torch.manual_seed(seed)
     backbone = TinyBackbone()
     config = MGReConfig(**({"dim": 8, "location_channels": 4} | settings))
-    return ReidNetwork(backbone, config.build(backbone, identities)).eval()
+    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
 
 
 def outputs(net: ReidNetwork, joints: torch.Tensor | None = None, count: int = 2) -> Outputs:
@@ -97,6 +100,43 @@ def test_each_ablation_has_a_yaml_whose_losses_fit(
     for kind in ("identity", "metric"):
         named = [branch for t in terms.values() if t["kind"] == kind for branch in t["branches"]]
         assert sorted(named) == sorted(branches)
+
+
+@pytest.mark.parametrize(
+    ("settings", "blocks"),
+    [
+        ({}, 8),  # seven regions and the picture
+        ({"stages": ()}, 0),
+        ({"stages": (2,)}, 3),
+        ({"single_grained_regions": True}, 4),
+        ({"joint_optimization": "location_only"}, 0),
+        ({"joint_optimization": "given"}, 8),
+    ],
+)
+def test_every_region_has_a_residual_block_of_its_own(
+    settings: dict[str, Any], blocks: int
+) -> None:
+    found = [m for m in network(**settings).head.modules() if isinstance(m, Bottleneck)]
+    assert len(found) == blocks
+
+
+def test_embeds_mean_and_maximum_of_every_region() -> None:
+    torch.manual_seed(0)
+    embed = settled(
+        StageEmbedding(
+            2, regions_of([2]), 8, 0, coarse_channels=0, extract=False, reduction="linear"
+        )
+    ).double()
+    maps = torch.randn(1, 2, 10, 6, dtype=torch.float64)
+    boxes = torch.tensor([[[0.2, 0.1, 0.7, 0.5], [0.1, 0.4, 0.8, 1.1]]], dtype=torch.float64)
+    pooled = []
+    for region in (0, 1):
+        for channel in sample_region(maps, boxes[:, region], (16, 16))[0].tolist():
+            values = [value for row in channel for value in row]
+            pooled.append(sum(values) / len(values) + max(values))
+    expected = embed.embed(torch.tensor([pooled], dtype=torch.float64))
+    found = embed(maps, maps, boxes)
+    torch.testing.assert_close(found.metric, expected.metric)
 
 
 def test_final_feature_is_equation_6() -> None:
@@ -222,10 +262,12 @@ def test_id_loss_moves_the_boxes() -> None:
     "settings", [{}, {"single_grained_features": True}, {"single_grained_regions": True}]
 )
 def test_gradcheck_of_the_whole_head(settings: dict[str, Any]) -> None:
-    net = network(dim=8, identities=2, **settings).double()
+    net = network(dim=8, identities=2, reduction="linear", **settings).double()
     images = torch.randn(1, 3, 32, 16, dtype=torch.float64, requires_grad=True)
     head = net.head
     assert isinstance(head, MGReHead)
+    for module in head.locate.values():  # away from the kinks of the bilinear kernel
+        torch.nn.init.normal_(module.predict[-1].weight, std=0.1)
     checked = [p for name, p in head.named_parameters() if name.endswith("predict.2.bias")]
     checked.append(head.embed["4"].embed.neck.weight)
 

@@ -12,6 +12,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_settled import settled
 
 from reid.errors import ReidError
 from reid.heads.spindle import (
@@ -64,7 +65,7 @@ def network(identities: int = 0) -> ReidNetwork:
     torch.manual_seed(0)
     backbone = TinyBackbone()
     config = SpindleConfig(dim=8, channels=8, macro_hw=(8, 8), micro_hw=(4, 4))
-    return ReidNetwork(backbone, config.build(backbone, identities)).eval()
+    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.05])
@@ -133,6 +134,17 @@ def test_nine_branches_and_the_final_vector() -> None:
     torch.testing.assert_close(found.embedding, neck / neck.norm(dim=1, keepdim=True))
     assert found.embedding.shape == (2, net.head.embedding_dim) == (2, 8)
     assert net.head.needs_joints
+
+
+def test_macro_maps_are_halved_once_and_micro_maps_are_not() -> None:
+    net = network()
+    head = net.head
+    assert isinstance(head, SpindleHead)
+    seen: list[tuple[int, ...]] = []
+    for features in (head.macro, head.micro):
+        features.layers[-1].register_forward_hook(lambda _m, _i, out: seen.append(out.shape[1:]))
+    net(torch.randn(1, 3, 64, 32), pose().float())
+    assert seen == [(8, 4, 4)] * 7  # three of 8 x 8 halved, four of 4 x 4 as they are
 
 
 def test_macro_regions_come_from_stage_1_and_micro_regions_from_stage_2() -> None:
