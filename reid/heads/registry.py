@@ -9,9 +9,20 @@ from pydantic import Field
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bdb import BDBConfig
 from reid.heads.bnneck import BNNeckConfig
+from reid.heads.glad import GLADConfig
+from reid.heads.mgre import MGReConfig
 from reid.heads.msfl import MSFLConfig
 from reid.heads.pmm import PMMConfig
+from reid.heads.spindle import SpindleConfig
 
 HeadConfig = Annotated[
-    AlignedConfig | BDBConfig | BNNeckConfig | MSFLConfig | PMMConfig, Field(discriminator="name")
+    AlignedConfig
+    | BDBConfig
+    | BNNeckConfig
+    | GLADConfig
+    | MGReConfig
+    | MSFLConfig
+    | PMMConfig
+    | SpindleConfig,
+    Field(discriminator="name"),
 ]
