@@ -8,5 +8,6 @@ from pydantic import Field
 
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
+from reid.heads.pgr import PGRConfig
 
-HeadConfig = Annotated[AlignedConfig | BNNeckConfig, Field(discriminator="name")]
+HeadConfig = Annotated[AlignedConfig | BNNeckConfig | PGRConfig, Field(discriminator="name")]
