@@ -9,5 +9,8 @@ from pydantic import Field
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
 from reid.heads.pgr import PGRConfig
+from reid.heads.pl_net import PLNetConfig
 
-HeadConfig = Annotated[AlignedConfig | BNNeckConfig | PGRConfig, Field(discriminator="name")]
+HeadConfig = Annotated[
+    AlignedConfig | BNNeckConfig | PGRConfig | PLNetConfig, Field(discriminator="name")
+]
