@@ -8,9 +8,12 @@ from pydantic import Field
 
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
+from reid.heads.can import CANConfig
+from reid.heads.lstm_fusion import LSTMFusionConfig
 from reid.heads.pgr import PGRConfig
 from reid.heads.pl_net import PLNetConfig
 
 HeadConfig = Annotated[
-    AlignedConfig | BNNeckConfig | PGRConfig | PLNetConfig, Field(discriminator="name")
+    AlignedConfig | BNNeckConfig | CANConfig | LSTMFusionConfig | PGRConfig | PLNetConfig,
+    Field(discriminator="name"),
 ]
