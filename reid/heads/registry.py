@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from reid.heads.acrn import ACRNConfig
 from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
 from reid.heads.can import CANConfig
@@ -14,6 +15,12 @@ from reid.heads.pgr import PGRConfig
 from reid.heads.pl_net import PLNetConfig
 
 HeadConfig = Annotated[
-    AlignedConfig | BNNeckConfig | CANConfig | LSTMFusionConfig | PGRConfig | PLNetConfig,
+    ACRNConfig
+    | AlignedConfig
+    | BNNeckConfig
+    | CANConfig
+    | LSTMFusionConfig
+    | PGRConfig
+    | PLNetConfig,
     Field(discriminator="name"),
 ]
