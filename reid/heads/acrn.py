@@ -10,12 +10,12 @@ import math
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from reid.backbones.base import Backbone
 from reid.heads.blocks import EmbeddingNeck
+from reid.heads.box_pooling import stripe_mean
 from reid.network import Head, Maps, Outputs, Targets, unit
 from reid.section import Section
 
@@ -115,7 +115,7 @@ class ACRNHead(Head):
         whole = maps.final.mean((2, 3))
         seen = [whole]
         if self.views:
-            seen.append(F.adaptive_avg_pool2d(maps.final, (self.views, 1)).flatten(1))
+            seen.append(stripe_mean(maps.final, self.views).flatten(1))
         logits = self.classify(torch.cat(seen, 1))
         branch = self.embed_global(whole)
         embedding = join_attributes(branch.neck, logits, self.gamma)

@@ -1,4 +1,4 @@
-"""Mean of a map inside boxes: ROI average pooling to one cell, exact at fractional borders."""
+"""Means of a map inside boxes and stripes, exact at fractional borders."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def box_mean(maps: Tensor, boxes: Tensor) -> Tensor:
     weights = (rows[:, :, :, None] * columns[:, :, None]).flatten(2)
     sums = weights @ maps.flatten(2).transpose(1, 2)
     return sums / weights.sum(2, keepdim=True).clamp(min=_TINY)
+
+
+def stripe_mean(maps: Tensor, count: int) -> Tensor:
+    """(B, C, h, w) -> (B, C, S): mean of each of S equal horizontal stripes, top to bottom.
+
+    A row that two stripes share counts in each by its share (adaptive pooling counts it twice,
+    and ONNX lacks it where S does not divide h).
+    """
+    edges = torch.arange(count + 1, device=maps.device, dtype=maps.dtype) / count
+    rows = covered(edges[:-1], edges[1:], maps.shape[2])
+    return maps.mean(3) @ (rows / rows.sum(1, keepdim=True)).T
 
 
 def covered(low: Tensor, high: Tensor, cells: int) -> Tensor:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from reid.backbones.base import Backbone
 from reid.heads.blocks import EmbeddingNeck
+from reid.heads.box_pooling import stripe_mean
 from reid.heads.recurrent import LSTMCell
 from reid.network import Head, Maps, Outputs, Targets, unit
 from reid.section import Section
@@ -39,8 +39,7 @@ class LSTMFusionHead(Head):
     """Means of S horizontal stripes, top to bottom through one LSTM; its S hidden states joined.
 
     The paper feeds hand-made features of rows and trains with a contrastive loss; here the
-    stripes are of the backbone's map (they overlap by a row where S does not divide its height)
-    and the branch `fused` is trained like any other.
+    stripes are of the backbone's map and the branch `fused` is trained like any other.
     """
 
     def __init__(self, config: LSTMFusionConfig, channels: int, identities: int) -> None:
@@ -57,7 +56,7 @@ class LSTMFusionHead(Head):
 
     def states(self, maps: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, S, hidden)."""
-        rows = F.adaptive_avg_pool2d(maps, (self.stripes, 1)).flatten(2)
+        rows = stripe_mean(maps, self.stripes)
         hidden, cell = self.cell.start(rows)
         found = []
         for stripe in rows.unbind(2):

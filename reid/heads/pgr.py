@@ -65,7 +65,7 @@ class PGRHead(Head):
 
     Open in the poster, chosen here: the losses of the masks (reid/losses/part_masks.py, on the
     extras `part_masks` (B, K + 1, h, w), background last, and `saliency` (B, h, w)), the
-    visibility, the reduction of the pixels. `part_logits` (B, K, identities) only with targets'
+    visibility, the reduction of the pixels. `part_logits` (B, K, identities) only with
     classifiers.
     """
 

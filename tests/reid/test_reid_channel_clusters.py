@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reid.heads.box_pooling import box_mean, covered
+from reid.heads.box_pooling import box_mean, covered, stripe_mean
 from reid.heads.channel_clusters import ChannelClusters, cluster_rows, peaks
 
 FRACTION = st.floats(0, 1)
@@ -195,6 +195,18 @@ def test_the_whole_picture_is_the_plain_mean() -> None:
     maps = torch.randn(2, 3, 5, 4)
     whole = torch.tensor([0.0, 0, 1, 1]).expand(2, 1, 4)
     torch.testing.assert_close(box_mean(maps, whole)[:, 0], maps.mean((2, 3)))
+
+
+@pytest.mark.parametrize(("height", "count"), [(6, 3), (6, 4), (5, 2), (3, 5), (4, 1)])
+def test_stripe_mean_by_hand(height: int, count: int) -> None:
+    maps = torch.randn(2, 3, height, 2, dtype=torch.float64)
+    found = stripe_mean(maps, count)
+    assert found.shape == (2, 3, count)
+    for k in range(count):
+        share = [count * overlap(k / count, (k + 1) / count, y, height) for y in range(height)]
+        rows = maps.mean(3)
+        expected = sum(s * rows[:, :, y] for y, s in enumerate(share))
+        torch.testing.assert_close(found[:, :, k], expected)
 
 
 def test_box_mean_gradients() -> None:
