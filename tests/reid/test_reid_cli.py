@@ -227,7 +227,7 @@ def test_export_weights(tmp_path: Path, run: tuple[Path, Result], config: Path) 
     [
         (("--to", "w.pt"), "ends in .safetensors"),
         (("--checkpoint", "none.pt"), "none.pt: no such checkpoint"),
-        (("model.width=0.125",), "another architecture than tiny"),
+        (("model.backbone.width=0.125",), "another architecture than tiny"),
         (("model.colour=1",), "model.colour: unknown key"),
     ],
 )

@@ -15,15 +15,15 @@ def test_is_the_input_and_three_convolutions() -> None:
     state = block.state_dict()
     maps = torch.randn(2, 8, 5, 4, dtype=torch.float64)
     found = maps
-    for convolution, norm, padding in ((0, 1, 0), (3, 4, 1), (6, 7, 0)):
-        found = F.conv2d(found, state[f"residual.{convolution}.weight"], padding=padding)
-        mean, var = (state[f"residual.{norm}.running_{k}"][:, None, None] for k in ("mean", "var"))
-        scale, shift = (state[f"residual.{norm}.{k}"][:, None, None] for k in ("weight", "bias"))
+    for layer, padding in ((1, 0), (2, 1), (3, 0)):
+        found = F.conv2d(found, state[f"conv{layer}.weight"], padding=padding)
+        mean, var = (state[f"bn{layer}.running_{k}"][:, None, None] for k in ("mean", "var"))
+        scale, shift = (state[f"bn{layer}.{k}"][:, None, None] for k in ("weight", "bias"))
         found = (found - mean) / (var + 1e-5).sqrt() * scale + shift
-        if norm < 7:
+        if layer < 3:
             found = found.clamp(min=0)
     torch.testing.assert_close(block(maps), (maps + found).clamp(min=0))
-    assert state["residual.0.weight"].shape == (2, 8, 1, 1)
+    assert state["conv1.weight"].shape == (2, 8, 1, 1)
 
 
 def test_gradients() -> None:
