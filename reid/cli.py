@@ -48,7 +48,7 @@ def train_command(
         typer.Argument(metavar="KEY=VALUE", help="Keys to change, as train.seed=1."),
     ] = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="Model to learn from: OpenVINO .xml or .onnx.")
+        Path | None, typer.Option(help="Model to learn from: .xml, .onnx, or torchreid's .pth.")
     ] = None,
     unlabelled: Annotated[
         Path | None, typer.Option(help="Folder of crops of anybody, to learn from the teacher.")

@@ -1,4 +1,4 @@
-"""Features of a stronger ReID model (OpenVINO or ONNX) for distillation.
+"""Features of a stronger ReID model (OpenVINO, ONNX or torchreid's OSNet) for distillation.
 
 The teacher sees BGR pictures in 0..255 without normalisation, as Intel's
 person-reidentification-retail models do. Its feature of an image is the mean of image and
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,7 +23,10 @@ from reid.data.market import read_images
 from reid.errors import ReidError
 from reid.openvino_core import openvino_core
 
-_BATCH = 16
+if TYPE_CHECKING:
+    import openvino
+
+TEACHER_BATCH = 16
 OnDone = Callable[[int], None]
 
 
@@ -30,7 +35,7 @@ class Teacher:
 
     Args:
         path: `.xml` (OpenVINO, the `.bin` beside it) or `.onnx`; one picture input of fixed
-            height and width in NCHW order.
+            height and width in NCHW order. `.pth`: a checkpoint of torchreid's OSNet.
         threads: CPU threads; 0 lets the runtime choose.
 
     Raises:
@@ -38,35 +43,60 @@ class Teacher:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        if path.suffix not in (".xml", ".onnx"):
-            raise ReidError(f"{path}: a teacher is an OpenVINO .xml or an .onnx file")
+        if path.suffix not in (".xml", ".onnx", ".pth"):
+            raise ReidError(
+                f"{path}: a teacher is an OpenVINO .xml or an .onnx file, or torchreid's .pth"
+            )
         if not path.is_file():
             raise ReidError(f"{path}: no such teacher file")
         core = openvino_core()
         try:
-            model = core.read_model(path)
+            model = _torchreid(path) if path.suffix == ".pth" else core.read_model(path)
             shape = list(model.inputs[0].partial_shape)
             if len(model.inputs) != 1 or len(shape) != 4 or shape[2].is_dynamic:
                 raise ReidError(f"{path}: the model has no single picture input of fixed size")
             self.size_hw = (shape[2].get_length(), shape[3].get_length())
-            model.reshape([_BATCH, 3, *self.size_hw])
+            model.reshape([TEACHER_BATCH, 3, *self.size_hw])
             options = {"INFERENCE_NUM_THREADS": threads} if threads else {}
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ReidError(f"{path}: not a usable model: {reason}") from error
 
-    def features(self, images_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, H, W, 3) uint8 RGB at `size_hw`, B <= 16 -> (B, T) float32 rows of length 1."""
-        padded = np.zeros((_BATCH, 3, *self.size_hw), np.float32)
+    def features(
+        self, images_rgb: NDArray[np.uint8], *, mirror: bool = True
+    ) -> NDArray[np.float32]:
+        """(B, H, W, 3) uint8 RGB at `size_hw`, B <= 16 -> (B, T) float32 rows of length 1.
+
+        Without `mirror` they are of the images alone.
+        """
+        padded = np.zeros((TEACHER_BATCH, 3, *self.size_hw), np.float32)
         padded[: len(images_rgb)] = images_rgb[..., ::-1].transpose(0, 3, 1, 2)
-        plain = self._run(padded)
-        both = (plain + self._run(np.ascontiguousarray(padded[..., ::-1])))[: len(images_rgb)]
-        length = np.linalg.norm(both, axis=1, keepdims=True)
-        return (both / np.maximum(length, 1e-12)).astype(np.float32)
+        found = self._run(padded)
+        if mirror:
+            found = found + self._run(np.ascontiguousarray(padded[..., ::-1]))
+        found = found[: len(images_rgb)]
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        return (found / np.maximum(length, 1e-12)).astype(np.float32)
 
     def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.array(self._compiled(images)[0], np.float32).reshape(_BATCH, -1)
+        return np.array(self._compiled(images)[0], np.float32).reshape(TEACHER_BATCH, -1)
+
+
+def _torchreid(path: Path) -> openvino.Model:
+    """torchreid's OSNet as an OpenVINO model with its picture size."""
+    import openvino as ov
+    import torch
+
+    from reid.backbones.torchreid_osnet import INPUT_HW, load_torchreid_osnet
+
+    network = load_torchreid_osnet(path)
+    example = torch.zeros(2, 3, *INPUT_HW)
+    with warnings.catch_warnings():  # torch's tracer warns about its own layers
+        warnings.simplefilter("ignore")
+        model = ov.convert_model(network, example_input=example)
+    model.reshape([-1, 3, *INPUT_HW])
+    return model
 
 
 def teacher_key(path: Path, names: Sequence[str]) -> str:
@@ -98,7 +128,7 @@ def teacher_features(
     names = [image.name for image in images]
 
     def read(start: int) -> NDArray[np.uint8]:
-        return read_images(tuple(images[start : start + _BATCH]), *teacher.size_hw)
+        return read_images(tuple(images[start : start + TEACHER_BATCH]), *teacher.size_hw)
 
     return _cached(teacher, teacher_key(path, names), names, read, cache, on_done)
 
@@ -122,7 +152,7 @@ def picture_features(
     height, width = teacher.size_hw
 
     def read(start: int) -> NDArray[np.uint8]:
-        chunk = pictures[start : start + _BATCH]
+        chunk = pictures[start : start + TEACHER_BATCH]
         return np.stack([np.asarray(cv2.resize(p, (width, height)), np.uint8) for p in chunk])
 
     return _cached(teacher, teacher_key(path, [content]), names, read, cache, on_done)
@@ -141,7 +171,7 @@ def _cached(
     if cached is not None:
         return cached
     rows = []
-    for start in range(0, len(names), _BATCH):
+    for start in range(0, len(names), TEACHER_BATCH):
         rows.append(teacher.features(read(start)))
         if on_done is not None:
             on_done(start + len(rows[-1]))

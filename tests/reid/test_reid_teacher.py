@@ -8,9 +8,13 @@ import cv2
 import numpy as np
 import openvino as ov
 import pytest
+import torch
+import torch.nn.functional as F
 from openvino import opset13 as ops
 from reid_builders import person
+from torchreid_file import save_torchreid, torchreid_feature, torchreid_state
 
+from reid.data.augment import MEAN, STD
 from reid.errors import ReidError
 from reid.teacher import Teacher, picture_features, teacher_features, teacher_key
 
@@ -52,6 +56,28 @@ def test_features_by_hand(tmp_path: Path, images: list[Path]) -> None:
     np.testing.assert_allclose(found, [by_hand(path) for path in images], atol=1e-3)
     assert found.dtype == np.float32
     assert done == [16, 19]
+
+
+def test_without_the_mirror_image_by_hand(tmp_path: Path, images: list[Path]) -> None:
+    teacher = Teacher(save_teacher(tmp_path / "t.xml"), 1)
+    pictures = np.stack([cv2.imread(str(path)) for path in images[:3]])
+    found = teacher.features(np.ascontiguousarray(pictures[..., ::-1]), mirror=False)
+    left = pictures.astype(np.float64).transpose(0, 3, 1, 2).mean(2)[:, :, :2].reshape(3, -1)
+    np.testing.assert_allclose(found, left / np.linalg.norm(left, axis=1)[:, None], atol=1e-3)
+    assert not np.allclose(found[0], by_hand(images[0]), atol=1e-3)
+
+
+def test_torchreids_checkpoint_teaches(tmp_path: Path) -> None:
+    teacher = Teacher(save_torchreid(tmp_path / "t.pth"), 1)
+    assert teacher.size_hw == (256, 128)
+    pictures = np.stack([person(number, 0, 256, 128) for number in range(2)])
+    found = teacher.features(pictures)
+    mean, deviation = (torch.tensor(v).double()[:, None, None] for v in (MEAN, STD))
+    images = (torch.from_numpy(pictures).double().permute(0, 3, 1, 2) / 255 - mean) / deviation
+    state = {name: value.double() for name, value in torchreid_state().items()}
+    wanted = torchreid_feature(state, images) + torchreid_feature(state, images.flip(3))
+    cosines = (torch.from_numpy(found) * F.normalize(wanted, dim=1)).sum(1)
+    assert (cosines > 0.999).all()
 
 
 def test_the_size_is_the_models(tmp_path: Path) -> None:
@@ -100,7 +126,8 @@ def test_the_key_covers_the_weights_beside_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.pt", b"x", "an OpenVINO .xml or an .onnx"),
+        ("t.pt", b"x", "an OpenVINO .xml or an .onnx file, or torchreid's .pth"),
+        ("t.pth", b"x", "not a readable checkpoint"),
         ("t.xml", None, "no such teacher file"),
         ("t.xml", b"<net", "not a usable model"),
         ("t.onnx", b"nothing", "not a usable model"),
