@@ -57,7 +57,7 @@ def class_activation(
     with torch.enable_grad():
         coarse = stages[-1].clone().requires_grad_()
         stages = (*stages[:-1], coarse)
-        found = network.head(Maps(images, stages, network.backbone.final(stages), joints))
+        found = network.head(Maps(images, stages, network.backbone.final_map(stages), joints))
         scores = [b.logits for b in found.branches.values() if b.logits is not None]
         if not scores:
             raise ReidError(

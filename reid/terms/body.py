@@ -11,6 +11,7 @@ from torch import Tensor
 from reid.errors import ReidError
 from reid.losses.attributes import weighted_attribute_loss
 from reid.losses.location import location_loss
+from reid.losses.part_masks import part_mask_loss
 from reid.network import Outputs, ReidNetwork, Targets
 from reid.terms.base import Facts, Term, TermSection
 
@@ -93,3 +94,37 @@ class AttributeTerm(Term):
         assert targets.attributes is not None
         logits = outputs.extras["attributes"][:, self.columns]
         return weighted_attribute_loss(logits, targets.attributes[:, self.columns], self.share)
+
+
+class PartMaskTermConfig(TermSection):
+    """Keeps learned part masks apart, alive and on the person; see `part_mask_loss`."""
+
+    needs = frozenset({"part_masks", "saliency"})
+
+    kind: Literal["part_masks"] = "part_masks"
+    overlap: float = Field(default=1.0, ge=0)
+    starvation: float = Field(default=1.0, ge=0)
+    foreground: float = Field(default=0.5, ge=0)
+
+    def build(self, network: ReidNetwork, facts: Facts) -> Term:
+        """The term."""
+        return PartMaskTerm(self)
+
+
+class PartMaskTerm(Term):
+    """Weighted sum of overlap, starvation and foreground terms."""
+
+    def __init__(self, config: PartMaskTermConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, outputs: Outputs, targets: Targets) -> Tensor:
+        """Scalar."""
+        config = self.config
+        return part_mask_loss(
+            outputs.extras["part_masks"],
+            outputs.extras["saliency"],
+            config.overlap,
+            config.starvation,
+            config.foreground,
+        )

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reid.losses.label_smoothing import label_smoothed_cross_entropy
+from reid.losses.mixed_identity import mixed_identity_loss
 from reid.network import Outputs, ReidNetwork, Targets
 from reid.terms.base import Branches, Facts, Term, TermSection, weighted_branches
 
@@ -72,3 +73,39 @@ class PartIdentityTerm(Term):
         return label_smoothed_cross_entropy(
             logits.flatten(0, 1), labels.flatten(), self.config.label_smoothing
         )
+
+
+class MixedIdentityTermConfig(TermSection):
+    """ID loss where a head mixed pictures of several identities: labels count by their share."""
+
+    needs = frozenset({"mixed_labels", "mixed_share"})
+
+    kind: Literal["mixed_identity"] = "mixed_identity"
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+
+    def build(self, network: ReidNetwork, facts: Facts) -> Term:
+        """The term."""
+        return MixedIdentityTerm(self)
+
+
+class MixedIdentityTerm(Term):
+    """Sum over the branches, in their order, of the cross-entropy with mixed labels.
+
+    `mixed_labels` and `mixed_share` are (B, branches, labels per picture).
+    """
+
+    def __init__(self, config: MixedIdentityTermConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, outputs: Outputs, targets: Targets) -> Tensor:
+        """Scalar."""
+        labels, shares = outputs.extras["mixed_labels"], outputs.extras["mixed_share"]
+        losses = [
+            mixed_identity_loss(
+                branch.logits, labels[:, k], shares[:, k], self.config.label_smoothing
+            )
+            for k, branch in enumerate(outputs.branches.values())
+            if branch.logits is not None
+        ]
+        return torch.stack(losses).sum()

@@ -6,8 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reid.terms.body import AttributeTermConfig, LocationTermConfig
-from reid.terms.identity import IdentityTermConfig, PartIdentityTermConfig
+from reid.terms.body import AttributeTermConfig, LocationTermConfig, PartMaskTermConfig
+from reid.terms.identity import (
+    IdentityTermConfig,
+    MixedIdentityTermConfig,
+    PartIdentityTermConfig,
+)
 from reid.terms.metric import MetricTermConfig
 from reid.terms.teaching import (
     DarkRankConfig,
@@ -19,8 +23,10 @@ from reid.terms.teaching import (
 TermConfig = Annotated[
     IdentityTermConfig
     | PartIdentityTermConfig
+    | MixedIdentityTermConfig
     | MetricTermConfig
     | LocationTermConfig
+    | PartMaskTermConfig
     | AttributeTermConfig
     | DistilFeatureConfig
     | DistilSimilarityConfig
