@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -112,7 +111,7 @@ class Head(nn.Module):
         needs_joints: whether it cannot do without `Maps.joints`, not even when searching.
     """
 
-    needs_joints: ClassVar[bool] = False
+    needs_joints: bool = False
     embedding_dim: int
     part_shape: tuple[int, int] | None = None
 
