@@ -5,16 +5,28 @@ equations 1 and 2): d_ij = (e^x - 1) / (e^x + 1) with x = ||f_i - g_j||, then th
 cheapest path from the top-left to the bottom-right cell of the P x P matrix, moving right or
 down. It is divided by the path's length 2P - 1, so that its scale does not depend on P: 0 for
 equal bodies, at most tanh(1) = 0.76 for unit vectors.
+
+Small calls, as a tracker makes for every frame, run in NumPy and never import torch; large ones
+and those on torch tensors run in `reid.aligned_blocks`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal, overload
+
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.aligned_cells import cell_weights, part_costs
+from reid.aligned_paths import Array, cheapest_weighted_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Precision = Literal["float32", "bfloat16"]
+
 _CHUNK_CELLS = 4_000_000
-_MEAN_ROUNDS = 12
-_MEAN_TOLERANCE = 1e-6
+_SMALL_CELLS = 1_000_000
 
 
 def cosine_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -22,13 +34,47 @@ def cosine_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[n
     return (1.0 - a @ b.T).astype(np.float32)
 
 
+@overload
 def aligned_distance(
     parts_a: NDArray[np.float32],
     parts_b: NDArray[np.float32],
     visibility_a: NDArray[np.float32] | None = None,
     visibility_b: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+    *,
+    normalise: bool = True,
+    free_ends: bool = False,
+    precision: Precision = "float32",
+) -> NDArray[np.float32]: ...
+
+
+@overload
+def aligned_distance(
+    parts_a: Tensor,
+    parts_b: Tensor,
+    visibility_a: Tensor | None = None,
+    visibility_b: Tensor | None = None,
+    *,
+    normalise: bool = True,
+    free_ends: bool = False,
+    precision: Precision = "float32",
+) -> Tensor: ...
+
+
+def aligned_distance(
+    parts_a: Array,
+    parts_b: Array,
+    visibility_a: Array | None = None,
+    visibility_b: Array | None = None,
+    *,
+    normalise: bool = True,
+    free_ends: bool = False,
+    precision: Precision = "float32",
+) -> Array:
     """Aligned part distance of every pair: (M, P, d), (N, P, d) -> (M, N) float32 in 0..0.76.
+
+    Parts are vectors of length 1; with other lengths the distance stays below 1. NumPy arrays give
+    a NumPy array, torch tensors a tensor on their device, without gradient. A NaN in a part makes
+    its body's distances NaN.
 
     With visibilities (M, P) and (N, P) in 0..1 a cell counts by the product of its two parts'
     visibilities, a path costs the weighted mean of its cells, and the cheapest path by that mean
@@ -36,50 +82,135 @@ def aligned_distance(
     hip would be compared with the other one's head only.) A pair that has no visible part to
     compare gets NaN, because nothing is known about it.
 
+    Args:
+        normalise: False gives 2P - 1 times the distance: the sum along the path, as in the paper.
+        free_ends: for bodies that the picture cuts. The path may start at any cell of the first
+            row or column and end at any of the last row or column, so that the top of one body
+            or the bottom of the other stays unmatched. Of all such paths of at least P / 2 cells
+            (rounded up) the one of the smallest mean counts; it is never larger than with both
+            ends bound. It forgives more, so that strangers come closer too, and costs about P
+            times the path sums.
+        precision: of the part products. "bfloat16" errs by about 0.001 and is faster where the
+            processor multiplies in it (AMX, AVX512-BF16, GPUs), slower elsewhere.
+
     Raises:
-        ValueError: the part counts or dimensions differ, or only one visibility is given.
+        ValueError: the part counts or dimensions differ, only one visibility is given, the kinds
+            of array or devices are mixed, or the precision is unknown.
     """
-    if parts_a.shape[1:] != parts_b.shape[1:]:
-        raise ValueError(f"parts {parts_a.shape[1:]} and {parts_b.shape[1:]} do not fit")
-    if (visibility_a is None) != (visibility_b is None):
-        raise ValueError("give both visibilities or none")
+    _check(parts_a, parts_b, visibility_a, visibility_b, precision)
     if visibility_a is None or visibility_b is None or _all_seen(visibility_a, visibility_b):
         visibility_a = visibility_b = None
-    out = np.empty((len(parts_a), len(parts_b)), np.float32)
-    rows = max(1, _CHUNK_CELLS // max(1, len(parts_b) * parts_a.shape[1] ** 2))
-    for start in range(0, len(parts_a), rows):
-        part = slice(start, start + rows)
-        cost = _cell_costs(parts_a[part], parts_b)
-        if visibility_a is None or visibility_b is None:
-            out[part] = _cheapest_sum(cost) / (2 * parts_a.shape[1] - 1)
-        else:
-            out[part] = _cheapest_mean(cost, _cell_weights(visibility_a[part], visibility_b))
+    part_count = parts_a.shape[1]
+    cells = len(parts_a) * len(parts_b) * part_count**2
+    numpy_in = isinstance(parts_a, np.ndarray)
+    if numpy_in and precision == "float32" and not free_ends and cells <= _SMALL_CELLS:
+        out: Array = _small(parts_a, parts_b, visibility_a, visibility_b)
+    else:
+        from reid.aligned_blocks import Body, mean_path_costs
+
+        a, b = (
+            Body(_tensor(parts), None if seen is None else _tensor(seen))
+            for parts, seen in ((parts_a, visibility_a), (parts_b, visibility_b))
+        )
+        out = mean_path_costs(a, b, free_ends=free_ends, bfloat16=precision == "bfloat16")
+        out = out.numpy() if numpy_in else out
+    if not normalise:
+        out *= 2 * part_count - 1
     return out
 
 
-def _all_seen(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+def alignment_path(
+    parts_a: NDArray[np.float32], parts_b: NDArray[np.float32]
+) -> list[tuple[int, int]]:
+    """Cells (i, j) of the cheapest path between two bodies (P, d), for pictures.
+
+    From (0, 0) to (P - 1, P - 1), 2P - 1 cells; among equally cheap paths the one that moves right
+    (in j) last.
+
+    Raises:
+        ValueError: the part counts or dimensions differ.
+    """
+    if parts_a.ndim != 2 or parts_a.shape != parts_b.shape:
+        raise ValueError(f"parts {parts_a.shape} and {parts_b.shape} do not fit")
+    apart = parts_a[:, None].astype(np.float64) - parts_b[None]
+    total = np.tanh(np.linalg.norm(apart, axis=2) / 2)
+    total[0] = np.cumsum(total[0])
+    total[:, 0] = np.cumsum(total[:, 0])
+    for i, j in np.ndindex(total.shape):
+        if i and j:
+            total[i, j] += min(total[i - 1, j], total[i, j - 1])
+    i, j = total.shape[0] - 1, total.shape[1] - 1
+    path = [(i, j)]
+    while i or j:
+        left = i == 0 or (j > 0 and total[i, j - 1] <= total[i - 1, j])
+        i, j = (i, j - 1) if left else (i - 1, j)
+        path.append((i, j))
+    return path[::-1]
+
+
+def _check(
+    parts_a: Array,
+    parts_b: Array,
+    visibility_a: Array | None,
+    visibility_b: Array | None,
+    precision: str,
+) -> None:
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision {precision!r} is neither 'float32' nor 'bfloat16'")
+    if parts_a.ndim != 3 or parts_b.ndim != 3 or parts_a.shape[1:] != parts_b.shape[1:]:
+        raise ValueError(f"parts {(*parts_a.shape,)} and {(*parts_b.shape,)} do not fit")
+    if (visibility_a is None) != (visibility_b is None):
+        raise ValueError("give both visibilities or none")
+    for seen, parts in ((visibility_a, parts_a), (visibility_b, parts_b)):
+        if seen is not None and seen.shape != parts.shape[:2]:
+            raise ValueError(f"visibility {(*seen.shape,)} does not fit parts {(*parts.shape,)}")
+    for array in (parts_b, visibility_a, visibility_b):
+        if array is not None and _place(array) != _place(parts_a):
+            raise ValueError(f"{_place(parts_a)} and {_place(array)} do not go together")
+
+
+def _place(array: Array) -> str:
+    """Kind of array and device."""
+    return "a NumPy array" if isinstance(array, np.ndarray) else f"a tensor on {array.device}"
+
+
+def _all_seen(a: Array, b: Array) -> bool:
     return bool((a == 1).all() and (b == 1).all())
 
 
-def _cell_costs(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(M, P, d), (N, P, d) -> (P, P, M, N): tanh(||f_i - g_j|| / 2)."""
-    count_a, parts, dim = a.shape
-    products = a.reshape(-1, dim) @ b.reshape(-1, dim).T
-    products = products.reshape(count_a, parts, len(b), parts).transpose(1, 3, 0, 2)
-    cost: NDArray[np.float32] = np.tanh(np.sqrt(np.maximum(2 - 2 * products, 0)) / 2)
-    return cost
+def _tensor(array: Array) -> Tensor:
+    """A tensor that shares the memory where it can."""
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        return array.detach()
+    return torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
 
 
-def _cell_weights(seen_a: NDArray[np.float32], seen_b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(M, P), (N, P) -> (P, P, M, N): products of the visibilities."""
-    return seen_a.T[:, None, :, None] * seen_b.T[None, :, None, :]
+def _small(a: Array, b: Array, seen_a: Array | None, seen_b: Array | None) -> NDArray[np.float32]:
+    """The distance in NumPy, a few rows of `a` at a time."""
+    parts = a.shape[1]
+    out = np.empty((len(a), len(b)), np.float32)
+    step = max(1, _CHUNK_CELLS // max(1, len(b) * parts**2))
+    for start in range(0, len(a) if len(b) else 0, step):
+        rows = slice(start, start + step)
+        cells = part_costs(np.asarray(a[rows], np.float32), np.asarray(b, np.float32))
+        if seen_a is None or seen_b is None:
+            np.divide(_cheapest_sum(cells), 2 * parts - 1, out=out[rows])
+        else:
+            weights = cell_weights(np, seen_a[rows], seen_b)
+            out[rows] = cheapest_weighted_mean(np, cells, weights, free_ends=False)
+    return out
 
 
-def _cheapest_sum(cost: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(P, P, M, N) -> (M, N): S_ij = min(S_i-1,j, S_i,j-1) + d_ij at the last cell."""
+def _cheapest_sum(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(P, m, P, n), b's last part first -> (m, n): the recurrence at the last cell.
+
+    For few pairs, row after row costs less than the views of `PathSweep`.
+    """
     row: list[NDArray[np.float32]] = []
-    for i, cells in enumerate(cost):
-        for j, here in enumerate(cells):
+    for i, costs in enumerate(cells.transpose(0, 2, 1, 3)[:, ::-1]):
+        for j, here in enumerate(costs):
             if i and j:
                 row[j] = np.minimum(row[j], row[j - 1]) + here
             elif i:
@@ -87,47 +218,3 @@ def _cheapest_sum(cost: NDArray[np.float32]) -> NDArray[np.float32]:
             else:
                 row.append(row[j - 1] + here if j else here)
     return row[-1]
-
-
-def _cheapest_mean(cost: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(P, P, M, N) costs and weights -> (M, N): smallest weighted mean along a path.
-
-    Dinkelbach's method: the path of the smallest sum of w (d - mean) has a smaller mean,
-    until none has. It starts above every cost, so that visible cells are worth a detour.
-    """
-    mean = _ratio(*_gather(cost, weight, np.ones(cost.shape[2:], np.float32)))
-    for _ in range(_MEAN_ROUNDS):
-        better = _ratio(*_gather(cost, weight, mean))
-        if not np.any(better < mean - _MEAN_TOLERANCE):
-            break
-        mean = np.fmin(mean, better)
-    return mean
-
-
-def _ratio(paid: NDArray[np.float32], gathered: NDArray[np.float32]) -> NDArray[np.float32]:
-    """paid / gathered, NaN where nothing was gathered."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(gathered > 0, paid / gathered, np.nan).astype(np.float32)
-
-
-def _gather(
-    cost: NDArray[np.float32], weight: NDArray[np.float32], mean: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weighted cost and weight, each (M, N), along the path of the smallest sum w (d - mean)."""
-    paid: list[NDArray[np.float32]] = []
-    gathered: list[NDArray[np.float32]] = []
-    for i, j in np.ndindex(*cost.shape[:2]):
-        pay, gain = weight[i, j] * cost[i, j], weight[i, j]
-        if i and j:
-            left = paid[j - 1] - mean * gathered[j - 1] < paid[j] - mean * gathered[j]
-            pay = pay + np.where(left, paid[j - 1], paid[j])
-            gain = gain + np.where(left, gathered[j - 1], gathered[j])
-        elif i or j:
-            before = j if i else j - 1
-            pay, gain = pay + paid[before], gain + gathered[before]
-        if i:
-            paid[j], gathered[j] = pay, gain
-        else:
-            paid.append(pay)
-            gathered.append(gain)
-    return paid[-1], gathered[-1]
