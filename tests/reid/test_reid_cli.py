@@ -80,7 +80,8 @@ def test_overrides_and_a_teacher(tmp_path: Path, data: Path, config: Path) -> No
     teacher = save_teacher(tmp_path / "t.xml")
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
-        "--teacher", teacher, "--threads", 1, "train.seed=3", "losses.distil={kind: distil_feature}",
+        "--teacher", teacher, "--threads", 1, "train.seed=3",
+        "losses.distil={kind: distil_feature}",
         "train.phases.0.steps=1", "train.images_per_identity=5",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
@@ -106,7 +107,8 @@ def test_unlabelled_crops_are_mixed_and_taught(tmp_path: Path, data: Path, confi
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
         "--teacher", save_teacher(tmp_path / "t.xml"), "--threads", 1,
-        "--unlabelled", crops_folder(tmp_path / "crops", 4), *UNLABELLED, "losses.distil={kind: distil_feature}",
+        "--unlabelled", crops_folder(tmp_path / "crops", 4), *UNLABELLED,
+        "losses.distil={kind: distil_feature}",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     with np.load(tmp_path / "run" / "teacher_unlabelled.npz") as cache:
