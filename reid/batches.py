@@ -12,7 +12,7 @@ from reid.data.augment import augment, normalise
 from reid.data.augment_config import AugmentConfig
 from reid.data.device import DeviceImages
 from reid.network import Targets
-from reid.schedule import size_at
+from reid.schedule import size_at, step_seed
 from reid.training_set import TrainingSet
 
 _GENTLE = AugmentConfig(
@@ -24,20 +24,16 @@ _GENTLE = AugmentConfig(
 class BatchMaker:
     """Labelled rows of a training set, then unlabelled ones, on the device.
 
+    The augmentation of a batch depends on seed, step and rank alone, so that a run can be
+    resumed.
+
     Args:
-        generator: draws of the augmentation. rank: of this process; it has its own draws.
+        rank: of this process; it has its own draws.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        data: TrainingSet,
-        device: str,
-        generator: torch.Generator,
-        rank: int = 0,
-    ) -> None:
+    def __init__(self, config: TrainConfig, data: TrainingSet, device: str, rank: int = 0) -> None:
         self._config, self._data, self._device = config, data, device
-        self._generator, self._rank = generator, rank
+        self._generator, self._rank = torch.Generator(device=device), rank
         self._labels = np.unique(data.labels, return_inverse=True)[1]
         self._images = DeviceImages(data.images, device)
         more = data.unlabelled
@@ -45,6 +41,7 @@ class BatchMaker:
 
     def batch(self, rows: NDArray[np.int64], step: int) -> tuple[Tensor, Targets]:
         """Normalised pictures (B, 3, h, w), and targets whose labels are of the first rows."""
+        self._generator.manual_seed(step_seed(self._config.seed, step, self._rank))
         size = size_at(step, self._config)
         self._images.resize(size)
         if self._unlabelled is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from reid.config import PhaseConfig, ReidConfig, StepSchedule, TrainConfig
 
 
@@ -45,3 +47,8 @@ def size_at(step: int, config: TrainConfig) -> tuple[int, int]:
             return phase.size_hw
         step -= phase.steps or 0
     return config.phases[-1].size_hw
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Seed of all that is drawn in one step of one process."""
+    return int(np.random.SeedSequence([seed, 3, step, rank]).generate_state(1)[0])

@@ -19,7 +19,7 @@ from reid.errors import ReidError
 from reid.losses.gradient_penalty import gradient_penalty
 from reid.mutual import mutual_terms
 from reid.network import Outputs, ReidNetwork, Targets
-from reid.schedule import in_steps, learning_rate_at, total_steps
+from reid.schedule import in_steps, learning_rate_at, step_seed, total_steps
 from reid.training_log import TrainingLog
 from reid.training_set import TrainingSet, check_data
 from reid.training_state import (
@@ -126,7 +126,7 @@ class Trainer:
     ) -> None:
         self.config, self.data, self.out = config, data, out
         self.device, self.state, self.place = device, state, place
-        self.batches = BatchMaker(config.train, data, device, state.generator, place.rank)
+        self.batches = BatchMaker(config.train, data, device, place.rank)
         share_statistics(state.students, place)
         self._parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
         if config.train.compile:
@@ -144,7 +144,7 @@ class Trainer:
         with log.preparing(self.device):
             images, targets = self.batches.batch(rows, state.step)
         # Heads that draw (dropped blocks, mixed maps) do so alike after a resume.
-        torch.manual_seed(_step_seed(config.seed, state.step, self.place.rank))
+        torch.manual_seed(step_seed(config.seed, state.step, self.place.rank))
         terms = self._terms(images, targets)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
@@ -199,7 +199,3 @@ def _maps(outputs: Outputs, images: Tensor, names: tuple[str, ...]) -> list[Tens
         images if name == "input" else outputs.stages[int(name.removeprefix("stage")) - 1]
         for name in names
     ]
-
-
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    return int(np.random.SeedSequence([seed, 3, step, rank]).generate_state(1)[0])

@@ -32,15 +32,13 @@ class TrainingState:
         students: the networks that are trained; more than one in mutual learning alone.
         average: moving average (EMA) of the first student, in eval mode.
         criteria: each student's loss terms, some with parameters of their own.
-        optimiser: over students and criteria. generator: draws of the augmentation.
-        step: finished steps.
+        optimiser: over students and criteria. step: finished steps; all draws depend on it.
     """
 
     students: nn.ModuleList
     average: ReidNetwork
     criteria: nn.ModuleList
     optimiser: torch.optim.Optimizer
-    generator: torch.Generator
     step: int = 0
 
     @property
@@ -59,9 +57,8 @@ def start_state(config: ReidConfig, facts: Facts, device: str) -> TrainingState:
     criteria = nn.ModuleList(Criterion(config.losses, network, facts) for network in networks)
     criteria.to(device)
     optimiser = make_optimiser([students, criteria], config.train)
-    generator = torch.Generator(device=device).manual_seed(config.train.seed)
     average = copy.deepcopy(networks[0]).eval()
-    return TrainingState(students, average, criteria, optimiser, generator)
+    return TrainingState(students, average, criteria, optimiser)
 
 
 def make_optimiser(modules: list[nn.Module], config: TrainConfig) -> torch.optim.Optimizer:
@@ -101,7 +98,6 @@ def save_checkpoint(state: TrainingState, path: Path) -> None:
         "average": state.average.state_dict(),
         "criteria": state.criteria.state_dict(),
         "optimiser": state.optimiser.state_dict(),
-        "generator": state.generator.get_state(),
         "step": state.step,
     }
     temporary = path.with_suffix(".tmp")
@@ -121,7 +117,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         content = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ReidError(f"{path}: not a readable checkpoint") from error
-    wanted = {"students", "average", "criteria", "optimiser", "generator", "step"}
+    wanted = {"students", "average", "criteria", "optimiser", "step"}
     if not isinstance(content, dict) or not wanted <= content.keys():
         raise ReidError(f"{path}: not a checkpoint of this trainer")
     return content
@@ -139,7 +135,6 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
         state.average.load_state_dict(content["average"])
         state.criteria.load_state_dict(content["criteria"])
         state.optimiser.load_state_dict(content["optimiser"])
-    state.generator.set_state(content["generator"].cpu())
     state.step = int(content["step"])
 
 
