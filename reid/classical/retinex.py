@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 SIGMAS = (5.0, 20.0)
 """Surrounds in pixels of a 128 x 48 picture (Liao et al.)."""
 _ALPHA = 125.0
+_CUT_PERCENT = (1, 99)
 
 
 def multiscale_retinex(
@@ -28,10 +29,11 @@ def multiscale_retinex(
         MSR_c = mean over sigma of log I_c - log (F_sigma * I_c)
         R_c   = MSR_c · log(125 I_c / sum over channels of I)
 
-    Jobson's fixed gain and offset are replaced by the ones that stretch R linearly to 0..255,
-    the same for the three channels so that colours stay what they are (the factor beta of the
-    colour restoration cancels in it). A picture of one colour has nothing to stretch and
-    becomes black.
+    Jobson's fixed gain and offset are replaced by the ones that stretch R linearly so that its
+    1st and 99th percentiles become 0 and 255 (what is beyond is cut: a few extreme pixels must
+    not take the range from the others). They are the same for the three channels, so that
+    colours stay what they are, and the factor beta of the colour restoration cancels in them.
+    A picture of one colour has nothing to stretch and becomes black.
 
     Args:
         sigmas: surrounds in pixels; larger ones keep more of the tones, smaller ones flatten
@@ -59,10 +61,10 @@ def multiscale_retinex(
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Linear to 0..255 over all channels; rounding noise of a flat picture stays black."""
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(edge) for edge in np.percentile(values, _CUT_PERCENT))
     if high - low < 1e-4:
         return np.zeros_like(values)
-    return ((values - low) * (255 / (high - low))).astype(np.float32)
+    return np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -23,7 +23,7 @@ from reid.classical.pca import principal_directions
 from reid.classical.xqda import REGULARISER, learn_xqda
 from reid.errors import ReidError
 
-PREPROCESSING = "rgb,128x48,area,retinex-5-20,hsv-8x8x8,siltp-0.3-3-5,windows-10-5,scales-3,log"
+PREPROCESSING = "rgb,128x48,area,retinex-5-20-cut-1,hsv-8x8x8,siltp-0.3-3-5,windows-10-5,x3,log"
 _KIND = "lomo_xqda"
 _NAMES = {"projection", "offset", "eigenvalues"}
 _AT_ONCE = 64

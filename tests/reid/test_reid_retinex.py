@@ -35,8 +35,16 @@ def retinex_by_hand(image: NDArray[np.uint8], sigmas: tuple[float, ...]) -> NDAr
                 logs = [math.log(light[y][x] / surround(light, y, x, s)) for s in sigmas]
                 share = light[y][x] / sum(float(v) + 1 for v in image[y, x])
                 out[y, x, c] = sum(logs) / len(sigmas) * math.log(125 * share)
-    low, high = out.min(), out.max()
-    return (out - low) / (high - low) * 255
+    low, high = (percentile(sorted(out.ravel().tolist()), share) for share in (0.01, 0.99))
+    return np.clip((out - low) / (high - low) * 255, 0, 255)
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """Linear between the two values around that share of the way."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 @pytest.mark.parametrize("sigmas", [(5.0, 20.0), (1.0,), (0.7, 2.0, 4.0)])
@@ -56,6 +64,14 @@ def test_the_paper_s_scales_are_the_default() -> None:
 def test_it_fills_0_to_255() -> None:
     found = multiscale_retinex(picture(2, 16, 8))
     assert (found.min(), found.max()) == (0, pytest.approx(255, abs=1e-3))
+
+
+def test_a_glint_does_not_darken_the_rest() -> None:
+    image = np.random.default_rng(5).integers(90, 110, (32, 16, 3)).astype(np.uint8)
+    glint = image.copy()
+    glint[3, 4] = 255
+    found, plain = multiscale_retinex(glint), multiscale_retinex(image)
+    assert found[10:].std() > 0.9 * plain[10:].std()
 
 
 @pytest.mark.parametrize("value", [0, 77, 255])
