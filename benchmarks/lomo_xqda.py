@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.about import About
 from reid.classical.system import LomoFeatures, LomoXqda
 from reid.classical.xqda import REGULARISER
-from reid.data.crops import Crops
+from reid.data.crops import Crops, Split
 from reid.data.market import read_image_bgr, read_images
 from reid.data.source import DataSource, data_folder, load_split, parse_data
 from reid.errors import ReidError
