@@ -22,7 +22,7 @@ from reid.aligned_cells import (
 )
 from reid.aligned_paths import PathSweep, cheapest_free_mean, cheapest_sum, cheapest_weighted_mean
 
-_CPU_BLOCK_CELLS = 1 << 20
+_CPU_BLOCK_CELLS = 1 << 19
 _GPU_BLOCK_CELLS = 1 << 27
 _BLOCK_ROWS = 64
 
