@@ -10,9 +10,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 import typer
 
+from reid.cli_options import set_device
 from reid.config import ReidConfig, load_reid_config
 from reid.data.source import data_folder, parse_data
 from reid.distributed import Place, join_group, leave_group
@@ -107,20 +107,6 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         raise ReidError(
             f"{folder}: holds a run already; add --resume to go on, or give another --out"
         )
-
-
-def set_device(device: str, threads: int) -> None:
-    """Check the device and limit torch's CPU threads (0: no limit).
-
-    Raises:
-        ReidError: an unknown device, or no GPU.
-    """
-    if device not in ("cpu", "cuda"):
-        raise ReidError(f"--device {device}: choose cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ReidError("--device cuda: this machine has no usable GPU")
-    if threads:
-        torch.set_num_threads(threads)
 
 
 def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path | None) -> None:

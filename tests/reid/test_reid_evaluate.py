@@ -15,7 +15,8 @@ from reid.data.source import DataSource
 from reid.distances import aligned_distance, cosine_distance
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
-from reid.evaluate import combined_distance, embed_files, evaluate_folder
+from reid.describe import embed_files
+from reid.evaluate import combined_distance, evaluate_folder
 
 
 class MeanColour:
