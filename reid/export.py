@@ -172,10 +172,8 @@ def _to_openvino(
     import openvino as ov
 
     model = ov.convert_model(network, example_input=inputs)
-    for port in model.inputs:
-        (name,) = port.get_names() & inputs.keys()
-        shape: Any = inputs[name].shape
-        model.reshape({port: [-1, *shape[1:]] for port in [port]})
+    shapes: Any = {name: [-1, *value.shape[1:]] for name, value in inputs.items()}
+    model.reshape(shapes)
     for key, value in about.items():
         model.set_rt_info(value, ["crosswalk", key])
     path.mkdir()
@@ -222,12 +220,16 @@ def _to_onnx(
 def _to_torchscript(
     network: _Named, inputs: dict[str, Tensor], about: Mapping[str, str], path: Path
 ) -> None:
+    """Frozen: TorchScript cannot hold modules that are called `global`. Load it to its device."""
     traced = torch.jit.trace(network, tuple(inputs.values()), strict=False, check_trace=False)
-    torch.jit.save(traced, str(path), _extra_files={_ABOUT: json.dumps(dict(about))})
+    frozen = torch.jit.freeze(traced, optimize_numerics=False)
+    torch.jit.save(frozen, str(path), _extra_files={_ABOUT: json.dumps(dict(about))})
 
 
 def _from_torchscript(path: Path) -> Run:
-    loaded = torch.jit.load(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch.export is to replace TorchScript
+        loaded = torch.jit.load(str(path))
 
     def run(inputs: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
         return {name: value.numpy() for name, value in loaded(*inputs.values()).items()}
