@@ -10,14 +10,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 import typer
 
+from reid.classical.config import is_classical, load_classical_config
+from reid.classical.fit import fit_lomo
+from reid.cli_options import set_device
 from reid.config import ReidConfig, load_reid_config
-from reid.data.source import data_folder, parse_data
+from reid.data.source import data_folder, load_split, parse_data
 from reid.distributed import Place, join_group, leave_group
 from reid.errors import ReidError
-from reid.progress import ProgressLine
+from reid.progress import ProgressLine, image_progress
 from reid.read_training import TrainingInputs, training_set
 from reid.schedule import in_steps, total_steps
 from reid.train import train
@@ -54,6 +56,8 @@ def run_training(options: TrainOptions) -> dict[str, str]:
     Raises:
         ReidError: bad input of any kind.
     """
+    if is_classical(options.config):
+        return fit_classical(options)
     system = load_reid_config(options.config, options.overrides)
     folder = options.out or Path("runs") / system.name
     check_run_folder(folder, options.resume)
@@ -97,6 +101,31 @@ def run_training(options: TrainOptions) -> dict[str, str]:
     return {"weights": str(weights), "checkpoint": str(folder / "checkpoint.pt")}
 
 
+def fit_classical(options: TrainOptions) -> dict[str, str]:
+    """Fit LOMO + XQDA on the training split; returns where its file is.
+
+    Raises:
+        ReidError: an option that only networks have, a fitted file that is there already, bad
+            input of any kind, or labels that nothing can be learnt from.
+    """
+    system = load_classical_config(options.config, options.overrides)
+    for name in ("teacher", "unlabelled", "joints", "attributes", "pretrained", "initial"):
+        if getattr(options, name) is not None:
+            raise ReidError(f"--{name}: {system.name} is fitted on the pictures alone")
+    if options.resume or options.device != "cpu":
+        word = "--resume" if options.resume else f"--device {options.device}"
+        raise ReidError(f"{word}: {system.name} is fitted in one go on the CPU")
+    path = (options.out or Path("runs") / system.name) / "model.safetensors"
+    if path.exists():
+        raise ReidError(f"{path}: exists already; give another --out")
+    set_device("cpu", options.threads)
+    source = parse_data(options.data)
+    with data_folder(source) as unpacked, image_progress("describe", options.quiet) as on_start:
+        fitted = fit_lomo(system.classical, load_split(unpacked, "train"), on_start)
+    fitted.save(path)
+    return {"weights": str(path), "fingerprint": fitted.fingerprint}
+
+
 def check_run_folder(folder: Path, resume: bool) -> None:
     """Refuse to start over a run that is there.
 
@@ -107,20 +136,6 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         raise ReidError(
             f"{folder}: holds a run already; add --resume to go on, or give another --out"
         )
-
-
-def set_device(device: str, threads: int) -> None:
-    """Check the device and limit torch's CPU threads (0: no limit).
-
-    Raises:
-        ReidError: an unknown device, or no GPU.
-    """
-    if device not in ("cpu", "cuda"):
-        raise ReidError(f"--device {device}: choose cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ReidError("--device cuda: this machine has no usable GPU")
-    if threads:
-        torch.set_num_threads(threads)
 
 
 def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -187,11 +187,23 @@ def load_reid_config(path: Path, overrides: dict[str, Any] | None = None) -> Rei
     Raises:
         ReidError: missing file, not YAML, unknown key or wrong value.
     """
+    return read_system(ReidConfig, path, overrides)
+
+
+System = TypeVar("System", bound=Section)
+
+
+def read_system(kind: type[System], path: Path, overrides: dict[str, Any] | None = None) -> System:
+    """As `load_reid_config`, for any kind of system.
+
+    Raises:
+        ReidError: missing file, not YAML, unknown key or wrong value.
+    """
     data = read_yaml(path)
     for dotted, value in (overrides or {}).items():
         override(data, dotted, value)
     try:
-        return ReidConfig.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

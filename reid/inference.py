@@ -85,16 +85,31 @@ class Embedder:
         self, crops_bgr: list[NDArray[np.uint8]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Network input (N, 3, H, W) and part visibility (N, P) of N crops."""
-        height, width = self.input_hw
-        images = np.empty((len(crops_bgr), 3, height, width), np.float32)
-        visibility = np.zeros((len(crops_bgr), self.part_count), np.float32)
-        mean, std = (np.array(v, np.float32)[:, None, None] * 255 for v in (MEAN, STD))
-        for row, crop in enumerate(crops_bgr):
-            body, visible = whole_body(crop, self.part_count)
-            resized = cv2.resize(body, (width, height), interpolation=cv2.INTER_LINEAR)
-            images[row] = (resized[:, :, ::-1].transpose(2, 0, 1) - mean) / std
-            visibility[row, :visible] = 1
+        images, visibility, _ = network_input(crops_bgr, self.input_hw, self.part_count)
         return images, visibility
+
+
+def network_input(
+    crops_bgr: list[NDArray[np.uint8]], input_hw: tuple[int, int], part_count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """N crops of any size -> what a network sees of them.
+
+    Returns:
+        images: (N, 3, H, W) normalised RGB of whole bodies. visibility: (N, P) of the parts.
+        filled: (N,) share of the image's height, from the top, that the crop takes.
+    """
+    height, width = input_hw
+    images = np.empty((len(crops_bgr), 3, height, width), np.float32)
+    visibility = np.zeros((len(crops_bgr), part_count), np.float32)
+    filled = np.ones(len(crops_bgr), np.float32)
+    mean, std = (np.array(v, np.float32)[:, None, None] * 255 for v in (MEAN, STD))
+    for row, crop in enumerate(crops_bgr):
+        body, visible = whole_body(crop, part_count)
+        resized = cv2.resize(body, (width, height), interpolation=cv2.INTER_LINEAR)
+        images[row] = (resized[:, :, ::-1].transpose(2, 0, 1) - mean) / std
+        visibility[row, :visible] = 1
+        filled[row] = crop.shape[0] / body.shape[0]
+    return images, visibility, filled
 
 
 class _MirrorMean(torch.nn.Module):

@@ -88,6 +88,11 @@ def pyramid_features(network: ReidNetwork, batches: Iterable[Tensor]) -> Pyramid
     found = [pyramid_of(network.outputs(images)) for images in batches]
     if not found:
         raise ReidError("progressive retrieval: no pictures")
+    return joined_pyramids(found)
+
+
+def joined_pyramids(found: list[PyramidFeatures]) -> PyramidFeatures:
+    """Features of one network, one after the other."""
     return PyramidFeatures(
         *(np.concatenate([getattr(one, f.name) for one in found]) for f in fields(PyramidFeatures))
     )

@@ -1,8 +1,8 @@
-"""Features of a stronger ReID model (OpenVINO, ONNX or torchreid's OSNet) for distillation.
+"""Features of a stronger ReID model (ours, OpenVINO, ONNX, torchreid's OSNet) for distillation.
 
 The teacher sees BGR pictures in 0..255 without normalisation, as Intel's
-person-reidentification-retail models do. Its feature of an image is the mean of image and
-mirror image, L2-normalised.
+person-reidentification-retail models do; normalisation is put in front of torch's networks. Its
+feature of an image is the mean of image and mirror image, L2-normalised.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.data.market import read_images
+from reid.data.market import read_image_bgr
 from reid.errors import ReidError
 from reid.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
+    import torch
 
 TEACHER_BATCH = 16
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -39,22 +40,25 @@ class Teacher:
         path: `.xml` (OpenVINO, the `.bin` beside it) or `.onnx`; one picture input of fixed
             height and width in NCHW order. `.pth`: a checkpoint of torchreid's OSNet, which
             runs in float32; the others in what OpenVINO prefers (bfloat16 where the CPU has it).
+            `.safetensors`: a weight file of ours; what it embeds is then what `Embedder` does.
         threads: CPU threads; 0 lets the runtime choose.
 
     Raises:
-        ReidError: the file cannot be read or has no such input.
+        ReidError: the file cannot be read, has no such input, or needs body joints.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        if path.suffix not in (".xml", ".onnx", ".pth"):
+        if path.suffix not in (".xml", ".onnx", *_TORCH):
             raise ReidError(
-                f"{path}: a teacher is an OpenVINO .xml or an .onnx file, or torchreid's .pth"
+                f"{path}: a teacher is an OpenVINO .xml, an .onnx, our .safetensors, or "
+                "torchreid's .pth"
             )
         if not path.is_file():
             raise ReidError(f"{path}: no such teacher file")
         core = openvino_core()
         try:
-            model = _torchreid(path) if path.suffix == ".pth" else core.read_model(path)
+            convert = _TORCH.get(path.suffix, core.read_model)
+            model = convert(path)
             shape = list(model.inputs[0].partial_shape)
             if len(model.inputs) != 1 or len(shape) != 4 or shape[2].is_dynamic:
                 raise ReidError(f"{path}: the model has no single picture input of fixed size")
@@ -67,6 +71,21 @@ class Teacher:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ReidError(f"{path}: not a usable model: {reason}") from error
+
+        self._whole_bodies = path.suffix == ".safetensors"
+
+    def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(h, w, 3) of any size, BGR -> (H, W, 3) RGB at `size_hw`, as `features` takes it.
+
+        Stretched; our networks get a crop that lacks the legs padded first, as always.
+        """
+        if self._whole_bodies:
+            from reid.inference import whole_body
+
+            picture, _ = whole_body(picture, 1)
+        height, width = self.size_hw
+        resized = cv2.resize(picture, (width, height)).astype(np.uint8, copy=False)
+        return np.ascontiguousarray(resized[..., ::-1])
 
     def features(
         self, images_rgb: NDArray[np.uint8], *, mirror: bool = True
@@ -90,18 +109,35 @@ class Teacher:
 
 def _torchreid(path: Path) -> openvino.Model:
     """torchreid's OSNet as an OpenVINO model with its picture size."""
+    from reid.backbones.torchreid_osnet import INPUT_HW, load_torchreid_osnet
+
+    return _converted(load_torchreid_osnet(path), INPUT_HW)
+
+
+def _ours(path: Path) -> openvino.Model:
+    """The embedding of a network of ours as an OpenVINO model with its picture size."""
+    from reid.bgr_network import BgrNetwork
+    from reid.weights_file import load_weights
+
+    network, input_hw, _ = load_weights(path)
+    if network.head.needs_joints:
+        raise ReidError(f"{path}: a teacher that needs body joints cannot teach")
+    return _converted(BgrNetwork(network), input_hw)
+
+
+def _converted(network: torch.nn.Module, input_hw: tuple[int, int]) -> openvino.Model:
     import openvino as ov
     import torch
 
-    from reid.backbones.torchreid_osnet import INPUT_HW, load_torchreid_osnet
-
-    network = load_torchreid_osnet(path)
-    example = torch.zeros(2, 3, *INPUT_HW)
+    example = torch.zeros(2, 3, *input_hw)
     with warnings.catch_warnings():  # torch's tracer warns about its own layers
         warnings.simplefilter("ignore")
-        model = ov.convert_model(network, example_input=example)
-    model.reshape([-1, 3, *INPUT_HW])
+        model = ov.convert_model(network.eval(), example_input=example)
+    model.reshape([-1, 3, *input_hw])
     return model
+
+
+_TORCH: dict[str, Callable[[Path], openvino.Model]] = {".pth": _torchreid, ".safetensors": _ours}
 
 
 def teacher_key(path: Path, names: Sequence[str]) -> str:
@@ -133,7 +169,8 @@ def teacher_features(
     names = [image.name for image in images]
 
     def read(start: int) -> NDArray[np.uint8]:
-        return read_images(tuple(images[start : start + TEACHER_BATCH]), *teacher.size_hw)
+        chunk = images[start : start + TEACHER_BATCH]
+        return np.stack([teacher.fit(read_image_bgr(path)) for path in chunk])
 
     return _cached(teacher, teacher_key(path, names), names, read, cache, on_done)
 
@@ -154,11 +191,10 @@ def picture_features(
     teacher = Teacher(path, threads)
     names = [str(number) for number in range(len(pictures))]
     content = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()
-    height, width = teacher.size_hw
 
     def read(start: int) -> NDArray[np.uint8]:
         chunk = pictures[start : start + TEACHER_BATCH]
-        return np.stack([np.asarray(cv2.resize(p, (width, height)), np.uint8) for p in chunk])
+        return np.stack([teacher.fit(np.ascontiguousarray(p[..., ::-1])) for p in chunk])
 
     return _cached(teacher, teacher_key(path, [content]), names, read, cache, on_done)
 

@@ -8,14 +8,34 @@ filled with noise.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _AREA = (0.02, 0.4)
 _RATIO = (0.3, 1 / 0.3)
 _TRIES = 100
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """How test images are occluded: how many of them (0..1), and the seed of which and where."""
+
+    probability: float
+    seed: int = 0
+
+    def of_crop(self, crop_bgr: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+        """(h, w, 3) -> a copy with or without a rectangle of noise, decided by its number.
+
+        Raises:
+            ValueError: a picture of a few pixels.
+        """
+        picture = torch.from_numpy(crop_bgr.transpose(2, 0, 1).copy())[None]
+        out = occlude(picture, self.probability, self.seed, first=number)
+        return np.ascontiguousarray(out[0].numpy().transpose(1, 2, 0))
 
 
 def occlude(images: Tensor, probability: float, seed: int, *, first: int = 0) -> Tensor:

@@ -41,6 +41,10 @@ class Tracklets:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def plain_mean(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, ...) of frames -> (T, ...) means."""
+        return np.stack([values[rows].mean(0) for rows in self.rows])
+
     def mean(self, frames: Embeddings) -> Embeddings:
         """Embeddings of N frames -> of T tracklets, vectors of length 1 again.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reid.heads.max_pooling import largest_in_cells
 from reid.network import Branch
 
 Reduction = Literal["none", "linear", "linear-bn-relu"]
@@ -62,4 +62,4 @@ def stripe_max(maps: Tensor, parts: int) -> Tensor:
 
     Stripes overlap by a row where P does not divide h.
     """
-    return F.adaptive_max_pool2d(maps, (parts, 1)).flatten(2)
+    return largest_in_cells(maps, (parts, 1)).flatten(2)

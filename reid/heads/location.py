@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reid.heads.max_pooling import largest_in_cells
 from reid.heads.mgre_regions import Region
 
 _GRID_HW = (8, 4)
@@ -53,7 +53,7 @@ class LocationModule(nn.Module):
 
         They may reach beyond the picture; at least float32.
         """
-        cells = F.adaptive_max_pool2d(self.convolve(maps), _GRID_HW).flatten(1)
+        cells = largest_in_cells(self.convolve(maps), _GRID_HW).flatten(1)
         predicted = self.predict(cells).unflatten(1, (-1, 4))
         if predicted.dtype.itemsize < 4:
             predicted = predicted.float()

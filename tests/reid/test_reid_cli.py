@@ -303,7 +303,7 @@ def test_bad_images(tmp_path: Path, config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--distance", "nearest"), "choose global or aligned"),
+        (("--distance", "nearest"), "choose global, aligned or progressive"),
         (("--weights", "none.safetensors"), "no such weight file"),
     ],
 )

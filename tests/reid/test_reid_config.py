@@ -9,6 +9,7 @@ import pytest
 from reid_builders import tiny_config, tiny_yaml
 
 from reid.backbones.registry import OSNetConfig
+from reid.classical.config import is_classical, load_classical_config
 from reid.cli import parse_overrides
 from reid.config import ModelConfig, load_reid_config
 from reid.errors import ReidError
@@ -19,7 +20,8 @@ SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "reid").glob("[!_]*.ya
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_system_loads_and_is_named_like_its_file(path: Path) -> None:
-    assert load_reid_config(path).name == path.stem
+    load = load_classical_config if is_classical(path) else load_reid_config
+    assert load(path).name == path.stem
 
 
 def test_a_file_holds_the_whole_configuration(tmp_path: Path) -> None:
@@ -53,6 +55,23 @@ def test_mistakes_are_named(tmp_path: Path, overrides: dict[str, Any], message: 
         load_reid_config(tiny_yaml(tmp_path / "a.yaml"), overrides)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"classical.components": 0}, "lomo_xqda.yaml: classical.components:"),
+        ({"classical.regulariser": 0}, "lomo_xqda.yaml: classical.regulariser:"),
+        ({"classical.name": "sift"}, "lomo_xqda.yaml: classical.name:"),
+        ({"classical.windows": 3}, "lomo_xqda.yaml: classical.windows: unknown key"),
+        ({"train.seed": 1}, "lomo_xqda.yaml: train: unknown key"),
+    ],
+)
+def test_mistakes_in_a_classical_system(overrides: dict[str, Any], message: str) -> None:
+    path = next(path for path in SHIPPED if path.stem == "lomo_xqda")
+    with pytest.raises(ReidError) as caught:
+        load_classical_config(path, overrides)
+    assert message in str(caught.value)
 
 
 def test_overrides_replace_and_add(tmp_path: Path) -> None:

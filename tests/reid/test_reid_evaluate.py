@@ -12,10 +12,11 @@ from reid_builders import market_folder, unit_rows
 
 from reid.data.market import load_split
 from reid.data.source import DataSource
+from reid.describe import embed_files
 from reid.distances import aligned_distance, cosine_distance
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
-from reid.evaluate import combined_distance, embed_files, evaluate_folder
+from reid.evaluate import combined_distance, evaluate_folder
 
 
 class MeanColour:
