@@ -177,7 +177,7 @@ def _to_openvino(
     for key, value in about.items():
         model.set_rt_info(value, ["crosswalk", key])
     path.mkdir()
-    ov.save_model(model, path / "model.xml")
+    ov.save_model(model, path / "model.xml", compress_to_fp16=False)  # folded weights lose by it
 
 
 def _from_openvino(path: Path) -> Run:

@@ -176,9 +176,8 @@ def test_a_head_without_pixels(tmp_path: Path) -> None:
 def test_pictures_are_occluded_by_their_numbers(tmp_path: Path, count: int) -> None:
     """Over the border of the chunks of 64, and from any first number on."""
     crops = crops_of(tmp_path, [(64, 32)] * count)
-    network = joints_network()
-    joints = some_joints(count)
-    found = extract(network, crops, TINY_HW, joints=joints, occlude=0.6, seed=4, first=9)
+    network = tiny_model()
+    found = extract(network, crops, TINY_HW, occlude=0.6, seed=4, first=9)
     occluded = tmp_path / "occluded"
     occluded.mkdir()
     for number, path in enumerate(crops.paths):
@@ -188,8 +187,8 @@ def test_pictures_are_occluded_by_their_numbers(tmp_path: Path, count: int) -> N
     others = Crops(
         tuple(occluded / path.name for path in crops.paths), crops.identities, crops.cameras
     )
-    wanted = extract(network, others, TINY_HW, joints=joints)
-    plain = extract(network, crops, TINY_HW, joints=joints)
+    wanted = extract(network, others, TINY_HW)
+    plain = extract(network, crops, TINY_HW)
     given = found.embeddings.global_features
     np.testing.assert_array_equal(given, wanted.embeddings.global_features)
     assert not np.array_equal(given, plain.embeddings.global_features)

@@ -11,12 +11,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from openvino import opset13 as ops
-from reid_builders import person
+from reid_builders import TINY, person
+from reid_settled import settled
 from torchreid_file import save_torchreid, torchreid_feature, torchreid_state
 
+from reid.build import build_model
+from reid.config import ModelConfig
 from reid.data.augment import MEAN, STD
 from reid.errors import ReidError
+from reid.inference import Embedder
 from reid.teacher import Teacher, picture_features, teacher_features, teacher_key
+from reid.weights_file import save_weights
 
 
 def save_teacher(path: Path, weight: float = 1.0, shape: tuple[int, ...] = (1, 3, 8, 4)) -> Path:
@@ -65,6 +70,33 @@ def test_without_the_mirror_image_by_hand(tmp_path: Path, images: list[Path]) ->
     left = pictures.astype(np.float64).transpose(0, 3, 1, 2).mean(2)[:, :, :2].reshape(3, -1)
     np.testing.assert_allclose(found, left / np.linalg.norm(left, axis=1)[:, None], atol=1e-3)
     assert not np.allclose(found[0], by_hand(images[0]), atol=1e-3)
+
+
+def test_our_network_teaches_what_it_embeds(tmp_path: Path) -> None:
+    """Also of bodies that the picture cuts, which it pads."""
+    weights = tmp_path / "w.safetensors"
+    save_weights(settled(build_model(TINY)), TINY, (64, 32), weights)
+    crops = [person(n, n, *size) for n, size in enumerate([(64, 32), (40, 36), (20, 40)])]
+    paths = [tmp_path / f"{n}.png" for n in range(len(crops))]
+    for path, crop in zip(paths, crops, strict=True):
+        cv2.imwrite(str(path), crop)
+    wanted = Embedder(weights, runtime="torch").embed(crops).global_features
+    found = teacher_features(weights, paths, tmp_path / "files.npz", threads=1)
+    assert Teacher(weights, 1).size_hw == (64, 32)
+    assert ((found * wanted).sum(1) > 0.999).all()
+    one = picture_features(weights, crops[1][None, ..., ::-1], tmp_path / "memory.npz", threads=1)
+    assert (one * wanted[1]).sum() > 0.999
+    assert (one * wanted[0]).sum() < 0.999
+
+
+def test_a_teacher_that_needs_joints(tmp_path: Path) -> None:
+    model = ModelConfig.model_validate(
+        {"backbone": {"name": "osnet", "width": 0.0625}, "head": {"name": "glad", "dim": 8}}
+    )
+    path = tmp_path / "w.safetensors"
+    save_weights(build_model(model), model, (64, 32), path)
+    with pytest.raises(ReidError, match=r"w.safetensors: a teacher that needs body joints"):
+        Teacher(path)
 
 
 def test_torchreids_checkpoint_teaches_in_float32(tmp_path: Path) -> None:
@@ -126,7 +158,8 @@ def test_the_key_covers_the_weights_beside_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.pt", b"x", "an OpenVINO .xml or an .onnx file, or torchreid's .pth"),
+        ("t.pt", b"x", "OpenVINO .xml, an .onnx, our .safetensors, or torchreid's .pth"),
+        ("t.safetensors", b"x", "not a safetensors file"),
         ("t.pth", b"x", "not a readable checkpoint"),
         ("t.xml", None, "no such teacher file"),
         ("t.xml", b"<net", "not a usable model"),
