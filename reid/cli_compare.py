@@ -72,21 +72,31 @@ def compare_command(
             raise ReidError(f"--data {data}: needs --weights NAME=FILE, which are evaluated on it")
         if not added and (seed is not None or note):
             raise ReidError("--seed and --note say something of --add-result, which is not given")
-        for name, file in added.items():
-            _add(systems[name], file, path, seed, note)
+        if added:
+            _add([(systems[name], file) for name, file in added.items()], path, seed, note)
         rows = _rows(systems, files, data, path, not no_timing, threads, quiet)
         name = data.partition("=")[0] if data else _DATA
         _print(rows, name, threads, as_json, as_markdown)
 
 
-def _add(system: ReidConfig, file: Path, results: Path, seed: int | None, note: str) -> None:
-    """Append what was evaluated to the results file.
+def _add(files: list[tuple[ReidConfig, Path]], results: Path, seed: int | None, note: str) -> None:
+    """Append what was evaluated to the results file; all of it, or nothing."""
+    from reid.results import read_results, with_result, write_results
+
+    known = read_results(results)
+    for system, file in files:
+        known = with_result(known, _record(system, file, seed, note))
+    write_results(results, known)
+
+
+def _record(system: ReidConfig, file: Path, seed: int | None, note: str) -> Result:
+    """The record of an evaluation.
 
     Raises:
-        ReidError: the evaluation is not of this system, or its weights are not there any more.
+        ReidError: it is not of this system, or its weights are not there any more.
     """
     from reid.machine import commit, machine
-    from reid.results import read_evaluation, read_results, result_of, with_result, write_results
+    from reid.results import read_evaluation, result_of
     from reid.weights_file import load_weights
 
     evaluation = read_evaluation(file)
@@ -95,7 +105,7 @@ def _add(system: ReidConfig, file: Path, results: Path, seed: int | None, note: 
     if fingerprint != evaluation["fingerprint"]:
         raise ReidError(f"{file}: fingerprint: {path} has changed since, it is {fingerprint} now")
     _check_fit(path, system)
-    new = result_of(
+    return result_of(
         evaluation,
         file,
         system=system.name,
@@ -105,7 +115,6 @@ def _add(system: ReidConfig, file: Path, results: Path, seed: int | None, note: 
         seed=system.train.seed if seed is None else seed,
         note=note,
     )
-    write_results(results, with_result(read_results(results), new))
 
 
 def _check_fit(weights: Path, system: ReidConfig) -> None:
