@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reid.cli_options import JsonOption, QuietOption, ThreadsOption, exit_codes
+from reid.cli_options import JointsOption, JsonOption, QuietOption, ThreadsOption, exit_codes
 from reid.errors import ReidError
 
 if TYPE_CHECKING:
-    from reid.compare import Row
-    from reid.config import ReidConfig
+    from reid.compare import Row, System
+    from reid.network import ReidNetwork
     from reid.results import Result
 
 _DATA = "market1501"
+
+
+@dataclass(frozen=True)
+class _How:
+    """The command's words about measuring; see its help."""
+
+    data: str | None
+    joints: Path | None
+    timing: bool
+    threads: int
+    quiet: bool
+
+    @property
+    def data_name(self) -> str:
+        return self.data.partition("=")[0] if self.data else _DATA
 
 
 def compare_command(
@@ -49,6 +65,7 @@ def compare_command(
     note: Annotated[
         str, typer.Option(help="With --add-result: how the training differed from the YAML.")
     ] = "",
+    joints: JointsOption = None,
     no_timing: Annotated[bool, typer.Option("--no-timing", help="Do not measure ms/crop.")] = False,
     threads: ThreadsOption = 0,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table.")] = False,
@@ -62,7 +79,7 @@ def compare_command(
     """
     with exit_codes():
         from reid.compare import named_files, read_systems
-        from reid.results import RESULTS
+        from reid.results import RESULTS, read_results
 
         path = results or RESULTS
         systems = read_systems(configs)
@@ -74,12 +91,12 @@ def compare_command(
             raise ReidError("--seed and --note say something of --add-result, which is not given")
         if added:
             _add([(systems[name], file) for name, file in added.items()], path, seed, note)
-        rows = _rows(systems, files, data, path, not no_timing, threads, quiet)
-        name = data.partition("=")[0] if data else _DATA
-        _print(rows, name, threads, as_json, as_markdown)
+        how = _How(data, joints, not no_timing, threads, quiet)
+        rows = _rows(systems, files, read_results(path), how)
+        _print(rows, how.data_name, threads, as_json, as_markdown)
 
 
-def _add(files: list[tuple[ReidConfig, Path]], results: Path, seed: int | None, note: str) -> None:
+def _add(files: list[tuple[System, Path]], results: Path, seed: int | None, note: str) -> None:
     """Append what was evaluated to the results file; all of it, or nothing."""
     from reid.results import read_results, with_result, write_results
 
@@ -89,7 +106,7 @@ def _add(files: list[tuple[ReidConfig, Path]], results: Path, seed: int | None, 
     write_results(results, known)
 
 
-def _record(system: ReidConfig, file: Path, seed: int | None, note: str) -> Result:
+def _record(system: System, file: Path, seed: int | None, note: str) -> Result:
     """The record of an evaluation.
 
     Raises:
@@ -97,87 +114,95 @@ def _record(system: ReidConfig, file: Path, seed: int | None, note: str) -> Resu
     """
     from reid.machine import commit, machine
     from reid.results import read_evaluation, result_of
-    from reid.weights_file import load_weights
 
     evaluation = read_evaluation(file)
     path = Path(str(evaluation["weights"]))
-    _, input_hw, fingerprint = load_weights(path)
+    network, fingerprint = _opened(path, system)
     if fingerprint != evaluation["fingerprint"]:
         raise ReidError(f"{file}: fingerprint: {path} has changed since, it is {fingerprint} now")
-    _check_fit(path, system)
+    trained = system.train.seed if hasattr(system, "train") else system.classical.seed
     return result_of(
         evaluation,
         file,
         system=system.name,
-        input_hw=input_hw,
+        input_hw=network[1] if network else None,
         machine=evaluation.get("machine") or machine(),
         commit=evaluation.get("commit") or commit(),
-        seed=system.train.seed if seed is None else seed,
+        seed=trained if seed is None else seed,
         note=note,
     )
 
 
-def _check_fit(weights: Path, system: ReidConfig) -> None:
-    """Refuse weights of another network than the YAML's."""
-    from reid.weights_file import read_model_config
+def _opened(path: Path, system: System) -> tuple[tuple[ReidNetwork, tuple[int, int]] | None, str]:
+    """Network and its input's (height, width), None for a classical system; the fingerprint.
 
-    if read_model_config(weights) != system.model:
-        raise ReidError(f"{weights}: of another architecture than {system.name}")
+    Raises:
+        ReidError: no weight file, or one of another system.
+    """
+    from reid.classical.config import ClassicalSystem
+    from reid.classical.system import LomoXqda
+    from reid.opened_weights import is_lomo
+    from reid.weights_file import load_weights, read_model_config
+
+    other = ReidError(f"{path}: of another architecture than {system.name}")
+    if path.is_file() and is_lomo(path) != isinstance(system, ClassicalSystem):
+        raise other
+    if isinstance(system, ClassicalSystem):
+        return None, LomoXqda.load(path).fingerprint
+    network, input_hw, fingerprint = load_weights(path)
+    if read_model_config(path) != system.model:
+        raise other
+    return (network, input_hw), fingerprint
 
 
 def _rows(
-    systems: dict[str, ReidConfig],
-    files: dict[str, Path],
-    data: str | None,
-    results: Path,
-    timing: bool,
-    threads: int,
-    quiet: bool,
+    systems: dict[str, System], files: dict[str, Path], known: tuple[Result, ...], how: _How
 ) -> list[Row]:
+    from reid.classical.config import ClassicalSystem
     from reid.compare import Row
     from reid.cost import network_cost, system_cost
-    from reid.results import plain_result, read_results
-    from reid.weights_file import load_weights
+    from reid.results import plain_result
 
-    known = read_results(results)
-    loaded = {name: load_weights(path) for name, path in files.items()}
-    for name, path in files.items():
-        _check_fit(path, systems[name])
-    measured = _evaluated(files, data, threads, quiet) if data else {}
+    opened = {name: _opened(path, systems[name]) for name, path in files.items()}
+    measured = {name: _evaluated(path, opened[name][0], how) for name, path in files.items()}
     rows = []
     for name, system in systems.items():
-        fingerprint = None
-        if name in loaded:
-            network, input_hw, fingerprint = loaded[name]
-            cost = network_cost(network, input_hw, timing=timing, threads=threads)
+        network, fingerprint = opened.get(name, (None, None))
+        if isinstance(system, ClassicalSystem):
+            cost = None
+        elif network is not None:
+            cost = network_cost(*network, timing=how.timing, threads=how.threads)
         else:
-            cost = system_cost(system, timing=timing, threads=threads)
-        if name in measured:
-            rows.append(Row(name, cost, measured[name], fingerprint))
-            continue
-        wanted = data.partition("=")[0] if data else _DATA
-        result = plain_result(known, name, wanted, fingerprint)
-        rows.append(Row(name, cost, _scores(result), result.fingerprint if result else fingerprint))
+            cost = system_cost(system, timing=how.timing, threads=how.threads)
+        scores = measured.get(name)
+        if scores is None:
+            result = plain_result(known, name, how.data_name, fingerprint)
+            scores = _scores(result)
+            fingerprint = result.fingerprint if result else fingerprint
+        rows.append(Row(name, cost, scores, fingerprint))
     return rows
 
 
 def _evaluated(
-    files: dict[str, Path], data: str, threads: int, quiet: bool
-) -> dict[str, dict[str, float]]:
-    """Scores of weight files on a data set, by global distance."""
+    path: Path, network: tuple[ReidNetwork, tuple[int, int]] | None, how: _How
+) -> dict[str, float] | None:
+    """Scores of a weight file by global distance, None where there is no data to score it on."""
     from reid.data.source import data_folder, parse_data
-    from reid.evaluate import evaluate_folder
-    from reid.inference import Embedder
+    from reid.evaluate import Ranking, evaluate_source
+    from reid.opened_weights import HowToRun, WeightsChoice, open_weights
     from reid.progress import image_progress
 
-    source = parse_data(data)
-    embedders = {name: Embedder(path, threads=threads) for name, path in files.items()}
-    found = {}
-    with data_folder(source) as unpacked:
-        for name, embedder in embedders.items():
-            with image_progress(name, quiet) as on_start:
-                found[name] = evaluate_folder(embedder, unpacked, "global", on_start).as_dict()
-    return found
+    if how.data is None:
+        return None
+    needs_joints = network is not None and network[0].head.needs_joints
+    run = HowToRun(joints=how.joints if needs_joints else None, threads=how.threads)
+    with (
+        data_folder(parse_data(how.data)) as source,
+        open_weights(WeightsChoice(path), run) as ready,
+        image_progress(path.name, how.quiet) as on_start,
+    ):
+        scores = evaluate_source(ready.describer, source, Ranking(), on_start=on_start)
+    return scores.as_dict()
 
 
 def _scores(result: Result | None) -> dict[str, float] | None:

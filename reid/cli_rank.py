@@ -76,7 +76,7 @@ def _rank(
 ) -> list[tuple[dict[str, Any], Picture]]:
     """What was found for each query, and its drawing."""
     from reid.data.market import read_image_bgr
-    from reid.evaluate import embed_files
+    from reid.describe import embed_files
     from reid.inference import Embedder
     from reid.progress import image_progress
     from reid.ranked import Labelled

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from reid.classical.config import ClassicalSystem, is_classical, load_classical_config
 from reid.config import ReidConfig, load_reid_config
 from reid.cost import Cost
 from reid.errors import ReidError
 
 DASH = "–"
 NOT_TRAINED = "not yet trained"
+System = ReidConfig | ClassicalSystem
 SCORES = ("rank1", "rank5", "rank10", "mAP", "mINP")
+
+
+_COST_KEYS = tuple(field.name for field in fields(Cost))
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,12 @@ class Row:
     Attributes:
         system: name of its YAML.
         scores: percent by the names of `SCORES`; None where no weights are known.
-        cost: of the network of these weights, or of the YAML's.
+        cost: of the network of these weights, or of the YAML's; None without a network.
         fingerprint: of the weights that the scores belong to.
     """
 
     system: str
-    cost: Cost
+    cost: Cost | None
     scores: Mapping[str, float] | None = None
     fingerprint: str | None = None
 
@@ -38,19 +43,19 @@ class Row:
         return (
             {"system": self.system, "fingerprint": self.fingerprint}
             | {name: scores.get(name) for name in SCORES}
-            | asdict(self.cost)
+            | (dict.fromkeys(_COST_KEYS) if self.cost is None else asdict(self.cost))
         )
 
 
-def read_systems(paths: Iterable[Path]) -> dict[str, ReidConfig]:
+def read_systems(paths: Iterable[Path]) -> dict[str, System]:
     """The systems of YAML files by their names, in the order given.
 
     Raises:
         ReidError: a file is wrong, or two have the same name.
     """
-    found: dict[str, ReidConfig] = {}
+    found: dict[str, System] = {}
     for path in paths:
-        system = load_reid_config(path)
+        system: System = (load_classical_config if is_classical(path) else load_reid_config)(path)
         if system.name in found:
             raise ReidError(f"{path}: name: another of the files is called {system.name}, too")
         found[system.name] = system
@@ -98,8 +103,10 @@ def score_text(scores: Mapping[str, float] | None, name: str) -> str:
     return DASH if value is None else f"{value:.2f}"
 
 
-def cost_texts(cost: Cost) -> tuple[str, str, str]:
+def cost_texts(cost: Cost | None) -> tuple[str, str, str]:
     """Millions of parameters, GFLOPs, milliseconds per crop."""
+    if cost is None:
+        return DASH, DASH, DASH
     ms = DASH if cost.ms_per_crop is None else f"{cost.ms_per_crop:.2f}"
     return f"{cost.parameters / 1e6:.2f}", f"{cost.gflops:.2f}", ms
 
@@ -118,10 +125,11 @@ def notes(rows: Sequence[Row], data: str, threads: int) -> list[str]:
     if without:
         found.append(f"{DASH} in the scores: {NOT_TRAINED} ({', '.join(without)}).")
     found.append("GFLOPs: 10^9 multiply-adds of one crop, as papers count.")
-    if any(row.cost.ms_per_crop is not None for row in rows):
+    costs = [row.cost for row in rows if row.cost is not None]
+    if any(cost.ms_per_crop is not None for cost in costs):
         count = f"{threads} threads" if threads else "threads as the runtime chooses"
         found.append(f"ms/crop: OpenVINO on the CPU, batches of 8, without mirror image, {count}.")
-    in_torch = [row.system for row in rows if row.cost.runtime == "torch"]
+    in_torch = [row.system for row in rows if row.cost and row.cost.runtime == "torch"]
     if in_torch:
         found.append(f"Timed in torch, because they need body joints: {', '.join(in_torch)}.")
     return found

@@ -18,7 +18,7 @@ RESULTS = ROOT / "docs" / "model_zoo.json"
 _PERCENT = Field(ge=0, le=100)
 _EVALUATED = (
     *("fingerprint", "distance", "rank1", "rank5", "rank10", "mAP", "mINP", "queries"),
-    *("rerank", "occlude", "runtime"),
+    *("rerank", "occlude", "runtime", "device"),
 )
 """What is taken over from the object that `reid evaluate --json` prints."""
 
@@ -31,8 +31,9 @@ class Result(Section):
             repository, or its name.
         data: name of the data set. distance, rerank, occlude: of the evaluation; None is none.
         rank1, rank5, rank10, mAP, mINP: percent. queries: how many counted.
-        input_hw: height and width of the network's input.
-        runtime: openvino or torch. machine, commit, command: of the evaluation.
+        input_hw: height and width of the network's input; None without a network.
+        runtime: openvino, torch or numpy; device: cpu or cuda. machine, commit, command: of the
+            evaluation.
         seed: of the training. note: how the training differed from the YAML.
     """
 
@@ -42,15 +43,16 @@ class Result(Section):
     data: str
     distance: str
     rerank: str | None = None
-    occlude: float | str | None = None
+    occlude: float | None = None
     rank1: float = _PERCENT
     rank5: float | None = Field(default=None, ge=0, le=100)
     rank10: float | None = Field(default=None, ge=0, le=100)
     mAP: float = _PERCENT  # the field's own name, as `reid evaluate` prints it
     mINP: float = _PERCENT
     queries: int = Field(ge=1)
-    input_hw: tuple[int, int]
+    input_hw: tuple[int, int] | None
     runtime: str | None = None
+    device: str | None = None
     machine: str
     commit: str
     command: str
@@ -63,7 +65,7 @@ class Result(Section):
         return self.distance == "global" and self.rerank is None and self.occlude is None
 
     @property
-    def measurement(self) -> tuple[str, str, str, str | None, float | str | None]:
+    def measurement(self) -> tuple[str, str, str, str | None, float | None]:
         """What was measured; two results of the same are of the same thing."""
         return (self.fingerprint, self.data, self.distance, self.rerank, self.occlude)
 
@@ -142,13 +144,14 @@ def result_of(evaluation: Mapping[str, Any], where: Path, **about: Any) -> Resul
         ReidError: a value is wrong; `where` is the evaluation's file.
     """
     values = {key: evaluation[key] for key in _EVALUATED if key in evaluation}
-    for key in ("rerank", "occlude"):
-        values[key] = values.get(key) or None
-    values["rerank"] = None if values["rerank"] == "none" else values["rerank"]
+    values["occlude"] = values.get("occlude") or None  # a share of 0 is none
     data = str(evaluation["data"]).partition("=")[0]
     weights = shown_path(Path(str(evaluation["weights"])))
     words = ["python main.py reid evaluate", f"--data {data}=DIR", f"--weights {weights}"]
-    words += [f"--{key} {values[key]}" for key in ("distance", "rerank", "occlude") if values[key]]
+    options = {key: values.get(key) for key in ("distance", "rerank", "occlude", "device")}
+    if values["occlude"]:
+        options["seed"] = str(evaluation.get("seed", 0))
+    words += [f"--{key} {value}" for key, value in options.items() if value]
     given = {"data": data, "weights": weights, "command": " ".join(words)}
     try:
         return Result.model_validate(given | values | about)

@@ -181,7 +181,7 @@ def test_only_plain_results_of_the_system_are_taken(changes: dict[str, Any]) -> 
     [
         ({}, (None, None)),
         ({"rerank": None, "occlude": None}, (None, None)),
-        ({"rerank": "none", "occlude": False}, (None, None)),
+        ({"rerank": None, "occlude": 0.0, "seed": 0}, (None, None)),
         ({"rerank": "k-reciprocal", "occlude": 0.5}, ("k-reciprocal", 0.5)),
     ],
 )
@@ -357,3 +357,24 @@ def test_weights_of_another_network(tmp_path: Path, weights: Path) -> None:
     done = call(config, "--weights", f"tiny={weights}", "--no-timing")
     assert done.exit_code == 2
     assert "of another architecture than tiny" in done.stderr
+
+
+def test_a_system_without_a_network(tmp_path: Path, weights: Path) -> None:
+    lomo = tmp_path / "lomo.yaml"
+    lomo.write_text(yaml.safe_dump({"name": "lomo", "classical": {"name": "lomo_xqda"}}))
+    results = tmp_path / "zoo.json"
+    write_results(results, [record(system="lomo", input_hw=None, runtime="numpy")])
+    done = call(lomo, "--results", results, "--json")
+    assert done.exit_code == 0, done.stderr
+    said = json.loads(done.stdout)["systems"][0]
+    assert said["mAP"] == 64.3
+    assert said["parameters"] is None
+    assert said["gflops"] is None
+    assert said["ms_per_crop"] is None
+    assert (
+        f"| 27.58 | {DASH} | {DASH} | {DASH} |"
+        in call(lomo, "--results", results, "--markdown").stdout
+    )
+    done = call(lomo, "--weights", f"lomo={weights}")
+    assert done.exit_code == 2
+    assert "of another architecture than lomo" in done.stderr
