@@ -88,10 +88,10 @@ def test_a_row_says_what_is_known() -> None:
     system = SYSTEMS["spindle"]
     row = rows_of(zoo_tables([ZooRow(system, a_result("spindle"), COST)]))[-1]
     assert row[0] == "spindle"
-    assert row[2:] == ["76.9 / –", "**84.29 / 64.31**", "256x128", "1.50", "0.25", "3.50*"]
+    assert row[2:] == ["76.9 / –", "**84.29 / 64.31**", "256x128", "1.50", "0.250", "3.50*"]
     untimed = Cost((256, 128), 1_500_000, 0.25)
     row = rows_of(zoo_tables([ZooRow(system, None, untimed)]))[-1]
-    assert row[3:] == ["not yet trained", "256x128", "1.50", "0.25", "–"]
+    assert row[3:] == ["not yet trained", "256x128", "1.50", "0.250", "–"]
     said = " ".join(remarks([ZooRow(system, None, untimed)], 0))
     assert "scores of 1 of 1 systems" in said
     assert "Not measured: ms/crop" in said

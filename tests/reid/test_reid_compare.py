@@ -99,12 +99,12 @@ def test_cells_and_markdown() -> None:
     rows = [Row("a", COST, SCORES), Row("b", Cost((64, 32), 5_000_000, 12.0))]
     scores = ("84.29", "93.00", "96.00", "64.30", "27.58")
     assert cells(rows) == [
-        ("a", *scores, "1.23", "0.46", "2.35"),
+        ("a", *scores, "1.23", "0.457", "2.35"),
         ("b", *[DASH] * 5, "5.00", "12.00", DASH),
     ]
     lines = markdown(rows).splitlines()
     assert lines[0] == f"| {' | '.join(COLUMNS)} |"
-    assert lines[2] == "| a | 84.29 | 93.00 | 96.00 | 64.30 | 27.58 | 1.23 | 0.46 | 2.35 |"
+    assert lines[2] == "| a | 84.29 | 93.00 | 96.00 | 64.30 | 27.58 | 1.23 | 0.457 | 2.35 |"
     assert len({line.count("|") for line in lines}) == 1
 
 
@@ -260,7 +260,9 @@ def test_compare_prints_one_object(tmp_path: Path, config: Path) -> None:
 def test_compare_for_people(tmp_path: Path, config: Path, words: tuple[str, ...]) -> None:
     done = call(config, "--results", tmp_path / "none.json", "--no-timing", *words)
     assert done.exit_code == 0, done.stderr
-    assert "tiny" in done.stdout
+    table = done.stdout.split("Scores on")[0]
+    for word in ("tiny", "rank-10", "M params", "GFLOPs", "ms/crop"):
+        assert word in table
     assert "not yet trained (tiny)" in done.stdout
     assert "multiply-adds" in done.stdout
     assert ("| --- |" in done.stdout) is bool(words)
