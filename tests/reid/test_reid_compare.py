@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import yaml
 from reid_builders import market_folder, tiny_config, tiny_weights
 from typer.testing import CliRunner, Result
 
-from reid import inference
+from reid import opened_weights
 from reid.cli import app
 from reid.compare import COLUMNS, DASH, Row, cells, markdown, named_files, notes, read_systems
 from reid.cost import Cost, system_cost
 from reid.errors import ReidError
+from reid.inference import Embedder
 from reid.results import (
     RESULTS,
     plain_result,
@@ -57,10 +57,15 @@ def record(**changes: Any) -> Record:
     return Record.model_validate(given | changes)
 
 
+def torch_embedder(weights: Path, *, runtime: str, threads: int) -> Embedder:
+    assert runtime == "openvino"
+    return Embedder(weights, runtime="torch", threads=threads)
+
+
 @pytest.fixture(autouse=True)
 def in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO takes seconds to convert even a tiny network."""
-    monkeypatch.setattr(inference, "Embedder", partial(inference.Embedder, runtime="torch"))
+    monkeypatch.setattr(opened_weights, "Embedder", torch_embedder)
 
 
 def system_yaml(folder: Path, name: str = "tiny", **changes: Any) -> Path:
@@ -89,7 +94,7 @@ def evaluation(
     data = market_folder(folder / "M", 3)
     words = ["evaluate", "--data", f"market1501={data}", "--weights", str(weights), "--json"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "Embedder", partial(inference.Embedder, runtime="torch"))
+        patch.setattr(opened_weights, "Embedder", torch_embedder)
         done = CliRunner().invoke(app, [*words, "--threads", "1"])
     assert done.exit_code == 0, done.stderr
     return data, json.loads(done.stdout)
