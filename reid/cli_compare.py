@@ -231,9 +231,12 @@ def _print(rows: list[Row], data: str, threads: int, as_json: bool, as_markdown:
     table = Table(*COLUMNS[:1])
     for column in COLUMNS[1:]:
         table.add_column(column, justify="right", no_wrap=True)
-    for line in cells(rows):
+    lines = cells(rows)
+    for line in lines:
         table.add_row(*line)
     console = Console(highlight=False, markup=False)
+    widths = (max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True))
+    console.width = max(console.width, sum(width + 3 for width in widths) + 1)  # nothing is cut
     console.print(table)
     for note in said:
         console.print(note, soft_wrap=True)

@@ -108,7 +108,8 @@ def cost_texts(cost: Cost | None) -> tuple[str, str, str]:
     if cost is None:
         return DASH, DASH, DASH
     ms = DASH if cost.ms_per_crop is None else f"{cost.ms_per_crop:.2f}"
-    return f"{cost.parameters / 1e6:.2f}", f"{cost.gflops:.2f}", ms
+    digits = 2 if cost.gflops >= 1 else 3
+    return f"{cost.parameters / 1e6:.2f}", f"{cost.gflops:.{digits}f}", ms
 
 
 def markdown(rows: Sequence[Row]) -> str:

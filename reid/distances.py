@@ -30,7 +30,10 @@ _SMALL_CELLS = 1_000_000
 
 
 def cosine_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(M, D), (N, D) of length-1 rows -> (M, N): 1 - cosine, 0..2."""
+    """(M, D), (N, D) of length-1 rows -> (M, N): 1 - cosine, 0..2.
+
+    Source: the metric itself.
+    """
     return (1.0 - a @ b.T).astype(np.float32)
 
 

@@ -3,6 +3,8 @@
 Miners choose pairs from such a matrix and losses measure the chosen pairs on one, not necessarily
 the same. Half and bfloat16 features are measured in float32, also under autocast; a zero distance
 has the gradient zero, never NaN. `reid.distances` holds the counterparts for search, in NumPy.
+
+Source: the metrics themselves; where a distance is from a paper, its function says so.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`base` with `changes`: mappings key by key, anything else replaced.
 
-    A mapping that names another component (`name` or `kind` differs) replaces the old one whole,
-    because the old one's settings are not its own.
+    A mapping that names another component or paper (`name`, `kind` or `title` differs) replaces the
+    old one whole, because the old one's settings, or figures, are not its own.
     """
     result = dict(base)
     for key, value in changes.items():
@@ -58,7 +58,9 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _another(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    return any(key in new and key in old and new[key] != old[key] for key in ("name", "kind"))
+    return any(
+        key in new and key in old and new[key] != old[key] for key in ("name", "kind", "title")
+    )
 
 
 def override(data: dict[str, Any], dotted: str, value: Any) -> None:

@@ -1,4 +1,7 @@
-"""Start a trunk from an ImageNet checkpoint on disk."""
+"""Start a trunk from an ImageNet checkpoint on disk.
+
+Source: this project.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fits LOMO + XQDA on the training split of a data set."""
+"""Fits LOMO + XQDA on the training split of a data set.
+
+Source: see reid/classical/system.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Parts that several heads are made of."""
+"""Parts that several heads are made of.
+
+Source: the neck is BNNeck of Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person
+Re-identification", CVPRW 2019; the stripes are of Zhang et al., arXiv:1711.08184.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Means of a map inside boxes and stripes, exact at fractional borders."""
+"""Means of a map inside boxes and stripes, exact at fractional borders.
+
+Source: this project; plain integrals of the map.
+"""
 
 from __future__ import annotations
 

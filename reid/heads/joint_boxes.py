@@ -1,4 +1,7 @@
-"""Boxes of body regions from joints, with a fixed box where no joint of a region was seen."""
+"""Boxes of body regions from joints, with a fixed box where no joint of a region was seen.
+
+Source: this project; what MGRe, GLAD and SpindleNet have in common.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Largest values in a grid of cells, in a form that ONNX can hold, too."""
+"""Largest values in a grid of cells, in a form that ONNX can hold, too.
+
+Source: this project; plain adaptive maximum pooling.
+"""
 
 from __future__ import annotations
 

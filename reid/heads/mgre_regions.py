@@ -7,6 +7,8 @@ Open in the paper, and chosen here:
   person's left). Head top and neck stand for the face;
 - the size that a region has before training (Table 1 has centres only): the mean over the training
   pictures of Market-1501 of the box that equation 3 asks for, rounded to 0.02 of the picture.
+
+Source: Yang et al., Neurocomputing 432 (2021), Table 1.
 """
 
 from __future__ import annotations

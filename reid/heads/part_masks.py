@@ -1,4 +1,8 @@
-"""Learned soft masks of K body parts and the background, and what is pooled with them."""
+"""Learned soft masks of K body parts and the background, and what is pooled with them.
+
+Source: PGR (Dou et al., ICASSP 2022, poster), which leaves visibility and supervision open;
+functions say what was chosen.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Draws come from torch's generator of the device (or from one that is given), so that they repeat
 when the trainer seeds torch at each step; nothing is read back from a GPU.
+
+Source: this project; what BDB and the mixes of PMM's Table 2 draw.
 """
 
 from __future__ import annotations

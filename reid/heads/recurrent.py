@@ -1,4 +1,8 @@
-"""A long short-term memory cell of plain products, which every exporter and dtype can do."""
+"""A long short-term memory cell of plain products, which every exporter and dtype can do.
+
+Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997, with the
+forget gate of Gers et al., 2000.
+"""
 
 from __future__ import annotations
 

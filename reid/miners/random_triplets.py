@@ -1,4 +1,7 @@
-"""One random triplet per anchor: the baseline that mining is compared with."""
+"""One random triplet per anchor: the baseline that mining is compared with.
+
+Source: this project; the uniform sampling that Hermans et al., arXiv:1703.07737, argue against.
+"""
 
 from __future__ import annotations
 

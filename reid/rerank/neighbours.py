@@ -1,4 +1,7 @@
-"""Nearest neighbours by squared Euclidean distance, a block of rows at a time."""
+"""Nearest neighbours by squared Euclidean distance, a block of rows at a time.
+
+Source: this project; what both re-rankings of this folder begin with.
+"""
 
 from __future__ import annotations
 

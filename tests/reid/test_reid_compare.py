@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import yaml
 from reid_builders import market_folder, tiny_config, tiny_weights
 from typer.testing import CliRunner, Result
 
-from reid import inference
+from reid import opened_weights
 from reid.cli import app
 from reid.compare import COLUMNS, DASH, Row, cells, markdown, named_files, notes, read_systems
 from reid.cost import Cost, system_cost
 from reid.errors import ReidError
+from reid.inference import Embedder
 from reid.results import (
     RESULTS,
     plain_result,
@@ -57,10 +57,15 @@ def record(**changes: Any) -> Record:
     return Record.model_validate(given | changes)
 
 
+def torch_embedder(weights: Path, *, runtime: str, threads: int) -> Embedder:
+    assert runtime == "openvino"
+    return Embedder(weights, runtime="torch", threads=threads)
+
+
 @pytest.fixture(autouse=True)
 def in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO takes seconds to convert even a tiny network."""
-    monkeypatch.setattr(inference, "Embedder", partial(inference.Embedder, runtime="torch"))
+    monkeypatch.setattr(opened_weights, "Embedder", torch_embedder)
 
 
 def system_yaml(folder: Path, name: str = "tiny", **changes: Any) -> Path:
@@ -89,7 +94,7 @@ def evaluation(
     data = market_folder(folder / "M", 3)
     words = ["evaluate", "--data", f"market1501={data}", "--weights", str(weights), "--json"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "Embedder", partial(inference.Embedder, runtime="torch"))
+        patch.setattr(opened_weights, "Embedder", torch_embedder)
         done = CliRunner().invoke(app, [*words, "--threads", "1"])
     assert done.exit_code == 0, done.stderr
     return data, json.loads(done.stdout)
@@ -99,12 +104,12 @@ def test_cells_and_markdown() -> None:
     rows = [Row("a", COST, SCORES), Row("b", Cost((64, 32), 5_000_000, 12.0))]
     scores = ("84.29", "93.00", "96.00", "64.30", "27.58")
     assert cells(rows) == [
-        ("a", *scores, "1.23", "0.46", "2.35"),
+        ("a", *scores, "1.23", "0.457", "2.35"),
         ("b", *[DASH] * 5, "5.00", "12.00", DASH),
     ]
     lines = markdown(rows).splitlines()
     assert lines[0] == f"| {' | '.join(COLUMNS)} |"
-    assert lines[2] == "| a | 84.29 | 93.00 | 96.00 | 64.30 | 27.58 | 1.23 | 0.46 | 2.35 |"
+    assert lines[2] == "| a | 84.29 | 93.00 | 96.00 | 64.30 | 27.58 | 1.23 | 0.457 | 2.35 |"
     assert len({line.count("|") for line in lines}) == 1
 
 
@@ -260,7 +265,9 @@ def test_compare_prints_one_object(tmp_path: Path, config: Path) -> None:
 def test_compare_for_people(tmp_path: Path, config: Path, words: tuple[str, ...]) -> None:
     done = call(config, "--results", tmp_path / "none.json", "--no-timing", *words)
     assert done.exit_code == 0, done.stderr
-    assert "tiny" in done.stdout
+    table = done.stdout.split("Scores on")[0]
+    for word in ("tiny", "rank-10", "M params", "GFLOPs", "ms/crop"):
+        assert word in table
     assert "not yet trained (tiny)" in done.stdout
     assert "multiply-adds" in done.stdout
     assert ("| --- |" in done.stdout) is bool(words)

@@ -212,3 +212,13 @@ def test_flat_models_of_older_weight_files() -> None:
     found = ModelConfig.model_validate(flat)
     assert found.backbone == OSNetConfig(width=0.5)
     assert found.head == AlignedConfig(global_dim=32, part_count=6, part_dim=8)
+
+
+def test_a_system_does_not_inherit_the_figures_of_another_paper() -> None:
+    folder = SHIPPED[0].parent
+    found = load_reid_config(folder / "ide_resnet50.yaml").paper
+    assert found is not None
+    assert (found.rank1, found.mean_ap, found.note) == (None, None, "ImageNet start")
+    base = load_reid_config(folder / "bnneck_resnet50.yaml").paper
+    assert base is not None
+    assert base.rank1 == 94.5
