@@ -39,8 +39,8 @@ _TRAIN_CHANGES: dict[str, Any] = {
     "schedule": {"name": "cosine"},
     "augment": {**_STILL, "pad_crop": 0, "flip": 0.5},
 }
-_RATE, _GENTLE_RATE = 1e-3, 3e-4
-_GENTLE = frozenset({"msfl", "can", "lstm_fusion"})
+_RATE = 1e-3
+_GENTLE_RATES = {"msfl": 3e-4, "lstm_fusion": 3e-4, "can": 1e-4}
 
 
 def thin_system(name: str, **train: Any) -> ReidConfig:
@@ -55,7 +55,7 @@ def thin_system(name: str, **train: Any) -> ReidConfig:
         changes["model.head.dim"] = int(head.dim * width / trunk.width)
     if full.train.unlabelled_per_batch:
         changes["train.unlabelled_per_batch"] = 8
-    rate = _GENTLE_RATE if head.name in _GENTLE else _RATE
+    rate = _GENTLE_RATES.get(head.name, _RATE)
     phases = [{"epochs": 2, "size_hw": size_hw}]
     schedule = {"learning_rate": rate, "phases": phases, **_TRAIN_CHANGES, **train}
     changes |= {f"train.{key}": value for key, value in schedule.items()}
