@@ -17,7 +17,7 @@ from reid.classical.fit import fit_lomo
 from reid.cli_options import set_device
 from reid.config import ReidConfig, load_reid_config
 from reid.data.source import data_folder, load_split, parse_data
-from reid.distributed import Place, join_group, leave_group
+from reid.distributed import Place, any_process, join_group, leave_group
 from reid.errors import ReidError
 from reid.progress import ProgressLine, image_progress
 from reid.read_training import TrainingInputs, training_set
@@ -177,7 +177,7 @@ def training_progress(
     """Yields what `train` calls after each step: it shows progress and passes on Ctrl-C.
 
     A first Ctrl-C waits for the end of the step, so that the checkpoint is consistent; a
-    second one stops at once.
+    second one stops at once. Of several processes all stop after the same step.
     """
     stops: list[int] = []
 
@@ -195,7 +195,7 @@ def training_progress(
             def on_step(record: dict[str, float]) -> None:
                 if place.leads:
                     line.update(int(record["step"]), _shown(record))
-                if stops:
+                if any_process(bool(stops), place):
                     raise KeyboardInterrupt
 
             yield on_step

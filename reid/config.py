@@ -86,7 +86,8 @@ class TrainConfig(Section):
         schedule: after `warmup_steps` of linear warm-up.
         ema: decay per step of the averaged weights, which are evaluated; 0 takes the last ones.
         augment: how strongly pictures are varied.
-        compile: use torch.compile; pays on a GPU only.
+        compile: use torch.compile for the backbone; pays on a GPU only, and cannot be used with a
+            gradient penalty.
         seed: of weights, batches and augmentation.
         checkpoint_every: steps between checkpoints.
     """
@@ -176,6 +177,10 @@ class ReidConfig(Section):
                 )
         if self.mutual is not None and self.mutual.parts and "parts" not in gives:
             raise ValueError(f"mutual.parts: head {self.model.head.name} has no parts")
+        if self.train.compile and self.gradient_penalty is not None:
+            raise ValueError(
+                "train.compile: cannot be used with gradient_penalty, which differentiates twice"
+            )
         return self
 
 

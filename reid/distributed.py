@@ -64,6 +64,19 @@ def average_gradients(parameters: Iterable[nn.Parameter], place: Place) -> None:
         start += gradient.numel()
 
 
+def any_process(here: bool, place: Place) -> bool:
+    """Whether it is so in any process; all get the same answer, so that none waits for another.
+
+    Every process must ask, equally often.
+    """
+    if place.world < 2:
+        return here
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    answer = torch.tensor([int(here)], device=device)
+    dist.all_reduce(answer, dist.ReduceOp.MAX)
+    return bool(answer.item())
+
+
 def _no_gradient(parameter: nn.Parameter) -> Tensor:
     """A term may be off in one process's batch; the others' gradients still count."""
     parameter.grad = torch.zeros_like(parameter)

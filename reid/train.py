@@ -176,7 +176,7 @@ class Trainer:
                 terms[name] = terms[name] + value if name in terms else value
         if penalty is not None:
             loss = torch.stack(list(terms.values())).sum()
-            maps = [m for outputs in found for m in _maps(outputs, images, penalty.maps)]
+            maps = _maps(found, images, penalty.maps)
             norm = float(penalty.norm)
             terms["gradient_penalty"] = gradient_penalty(loss, maps, penalty.epsilon, norm)
         if self.config.mutual is not None:
@@ -193,9 +193,9 @@ class Trainer:
         )
 
 
-def _maps(outputs: Outputs, images: Tensor, names: tuple[str, ...]) -> list[Tensor]:
-    """The maps that a gradient penalty is about, by the names of its section."""
-    return [
-        images if name == "input" else outputs.stages[int(name.removeprefix("stage")) - 1]
-        for name in names
-    ]
+def _maps(found: list[Outputs], images: Tensor, names: tuple[str, ...]) -> list[Tensor]:
+    """The maps that a gradient penalty is about, by the names of its section: every student's
+    own stages, and the input that they share."""
+    maps = [images] if "input" in names else []
+    stages = [int(name.removeprefix("stage")) - 1 for name in names if name != "input"]
+    return maps + [outputs.stages[stage] for outputs in found for stage in stages]

@@ -14,18 +14,11 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from reid.backbones.base import Backbone
+from reid.data.attributes import ATTRIBUTES
 from reid.heads.blocks import EmbeddingNeck
 from reid.heads.box_pooling import stripe_mean
 from reid.network import Head, Maps, Outputs, Targets, unit
 from reid.section import Section
-
-CLOTHING_AND_BELONGINGS = (
-    *("backpack", "bag", "handbag", "hat", "clothes", "down", "up"),
-    *("downblack", "downblue", "downbrown", "downgray", "downgreen"),
-    *("downpink", "downpurple", "downwhite", "downyellow"),
-    *("upblack", "upblue", "upgreen", "upgray", "uppurple", "upred", "upwhite", "upyellow"),
-)
-"""Columns of Market-1501's attribute tables that may be learned: nothing about the body."""
 
 
 class ACRNConfig(Section):
@@ -33,7 +26,8 @@ class ACRNConfig(Section):
 
     Attributes:
         dim: floats of the identity vector.
-        attributes: names, in the order of the columns of `Targets.attributes`.
+        attributes: which are learned, by name; all that the annotation has and that may be
+            learned: nothing about the body.
         gamma: weight of the attribute distance against the identity distance when searching;
             raising it ranks people by their clothes, 0 leaves the attributes out.
         local_views: horizontal stripes that the attribute branch sees beside the whole (the
@@ -45,7 +39,7 @@ class ACRNConfig(Section):
 
     name: Literal["acrn"] = "acrn"
     dim: int = Field(default=512, ge=8, le=4096)
-    attributes: tuple[str, ...] = Field(default=CLOTHING_AND_BELONGINGS, min_length=1)
+    attributes: tuple[str, ...] = Field(default=ATTRIBUTES, min_length=1)
     gamma: float = Field(default=0.1, ge=0, le=10)
     local_views: int = Field(default=3, ge=0, le=16)
     attribute_hidden: int = Field(default=256, ge=4, le=2048)
@@ -54,7 +48,7 @@ class ACRNConfig(Section):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in CLOTHING_AND_BELONGINGS:
+            if name not in ATTRIBUTES:
                 raise ValueError(f"{name}: not an attribute of clothing or belongings")
         if len(set(names)) < len(names):
             raise ValueError("an attribute is named twice")
@@ -95,10 +89,14 @@ class ACRNHead(Head):
     The attribute branch reads the mean of the whole and of `local_views` stripes through one
     hidden layer. Only `global` has metric and ID losses; the attribute losses are in
     reid/losses/attributes.py.
+
+    Attributes:
+        attributes: names of the extra's columns, for the attribute loss.
     """
 
     def __init__(self, config: ACRNConfig, channels: int, identities: int) -> None:
         super().__init__()
+        self.attributes = config.attributes
         self.gamma = config.gamma
         self.views = config.local_views
         self.embedding_dim = config.dim + len(config.attributes)

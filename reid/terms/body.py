@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from reid.data.attributes import ATTRIBUTES
 from reid.errors import ReidError
 from reid.losses.attributes import weighted_attribute_loss
 from reid.losses.location import location_loss
@@ -67,32 +69,43 @@ class AttributeTermConfig(TermSection):
         """The term, which knows how frequent each attribute is.
 
         Raises:
-            ReidError: no attribute that some pictures have and others do not.
+            ReidError: the head does not name its attributes, or none of them is one that some
+                pictures have and others do not.
         """
-        return AttributeTerm(facts.attribute_share or ())
+        names = getattr(network.head, "attributes", None)
+        if names is None:
+            raise ReidError("losses.attributes: the head does not say which attributes it tells")
+        return AttributeTerm(names, facts.attribute_share or ())
 
 
 class AttributeTerm(Term):
     """Sum over attributes of the weighted binary cross-entropy, mean over pictures.
 
     Attributes that all or none of the training pictures have are left out.
+
+    Args:
+        names: of the head's attributes, some of `ATTRIBUTES`.
+        share: (A,) of all `ATTRIBUTES`, as the data set has them.
     """
 
     share: Tensor
+    heads: Tensor
     columns: Tensor
 
-    def __init__(self, share: tuple[float, ...]) -> None:
+    def __init__(self, names: Sequence[str], share: tuple[float, ...]) -> None:
         super().__init__()
-        columns = [column for column, value in enumerate(share) if 0 < value < 1]
-        if not columns:
+        known = [(head, ATTRIBUTES.index(name)) for head, name in enumerate(names)]
+        pairs = [(head, column) for head, column in known if 0 < share[column] < 1]
+        if not pairs:
             raise ReidError("losses.attributes: no attribute tells pictures apart")
-        self.register_buffer("columns", torch.tensor(columns))
-        self.register_buffer("share", torch.tensor([share[column] for column in columns]))
+        self.register_buffer("heads", torch.tensor([head for head, _ in pairs]))
+        self.register_buffer("columns", torch.tensor([column for _, column in pairs]))
+        self.register_buffer("share", torch.tensor([share[column] for _, column in pairs]))
 
     def forward(self, outputs: Outputs, targets: Targets) -> Tensor:
         """Scalar."""
         assert targets.attributes is not None
-        logits = outputs.extras["attributes"][:, self.columns]
+        logits = outputs.extras["attributes"][:, self.heads]
         return weighted_attribute_loss(logits, targets.attributes[:, self.columns], self.share)
 
 

@@ -13,18 +13,26 @@ from torch import Tensor
 
 from reid.build import build_model
 from reid.criterion import Criterion
+from reid.data.attributes import ATTRIBUTES
 from reid.errors import ReidError
-from reid.network import Branch, Outputs, Targets
+from reid.network import Branch, Outputs, ReidNetwork, Targets
 from reid.terms.base import Facts, Term
 from reid.terms.registry import TermConfig
 
-FACTS = Facts(identities=4, teacher_dim=6, attribute_share=(0.0, 0.25, 0.5, 1.0))
+FACTS = Facts(identities=4, teacher_dim=6, attribute_share=(0.0, 0.25, 0.5, 1.0) + 20 * (0.3,))
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
 
 
 def term(**settings: object) -> Term:
     config = TypeAdapter(TermConfig).validate_python(settings)
-    return config.build(build_model(TINY, 4), FACTS).double()
+    return config.build(network(), FACTS).double()
+
+
+def network() -> ReidNetwork:
+    """A network whose head tells four of the attributes, not in the order of the data set."""
+    model = build_model(TINY, 4)
+    model.head.attributes = tuple(ATTRIBUTES[column] for column in (2, 0, 3, 1))
+    return model
 
 
 def outputs(seed: int = 0, unlabelled: int = 0, names: tuple[str, ...] = ("global",)) -> Outputs:
@@ -45,7 +53,7 @@ def outputs(seed: int = 0, unlabelled: int = 0, names: tuple[str, ...] = ("globa
 def targets(unlabelled: int = 0) -> Targets:
     rng = np.random.default_rng(3)
     teacher = torch.from_numpy(rng.normal(size=(len(LABELS) + unlabelled, 6)))
-    attributes = torch.from_numpy(rng.integers(0, 2, (len(LABELS), 4)).astype(float))
+    attributes = torch.from_numpy(rng.integers(0, 2, (len(LABELS), 24)).astype(float))
     return Targets(LABELS, attributes=attributes, teacher=teacher)
 
 
@@ -137,8 +145,8 @@ def test_attributes_that_all_or_none_have_are_left_out() -> None:
     assert aim.attributes is not None
     logits, wanted = found.extras["attributes"].detach(), aim.attributes
     expected = 0.0
-    for column, share in ((1, 0.25), (2, 0.5)):
-        q = logits[:, column].sigmoid()
+    for given, column, share in ((3, 1, 0.25), (0, 2, 0.5)):
+        q = logits[:, given].sigmoid()
         p = wanted[:, column]
         expected -= float(
             (p * q.log() / (2 * share) + (1 - p) * (1 - q).log() / (2 * (1 - share))).mean()
@@ -149,7 +157,13 @@ def test_attributes_that_all_or_none_have_are_left_out() -> None:
 def test_attributes_that_tell_nobody_apart() -> None:
     config = TypeAdapter(TermConfig).validate_python({"kind": "attributes"})
     with pytest.raises(ReidError, match="no attribute tells pictures apart"):
-        config.build(build_model(TINY, 4), Facts(4, attribute_share=(0.0, 1.0)))
+        config.build(network(), Facts(4, attribute_share=24 * (0.0,)))
+
+
+def test_a_head_that_names_no_attributes() -> None:
+    config = TypeAdapter(TermConfig).validate_python({"kind": "attributes"})
+    with pytest.raises(ReidError, match="does not say which attributes"):
+        config.build(build_model(TINY, 4), FACTS)
 
 
 @pytest.mark.parametrize(
