@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 from reid_builders import market_folder, person
 
+from reid.data.source import DataSource
 from reid.errors import ReidError
 from reid.evaluate import evaluate_folder
 from reid.peers import Peer
@@ -74,7 +75,8 @@ def test_the_evaluator_takes_a_peer(tmp_path: Path, distance: str) -> None:
     """The made people differ in their colours, which this peer sees."""
     peer = Peer(save_model(tmp_path / "m.xml"), threads=1)
     root = market_folder(tmp_path / "data")
-    scores = evaluate_folder(peer, root, "aligned" if distance == "aligned" else "global")
+    source = DataSource("market1501", root)
+    scores = evaluate_folder(peer, source, "aligned" if distance == "aligned" else "global")
     assert scores.queries == 10
     assert scores.mean_ap == pytest.approx(100)
 
