@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.about import About
 from reid.classical.system import LomoFeatures, LomoXqda
 from reid.classical.xqda import REGULARISER
-from reid.data.market import Crops, load_split, read_image_bgr, read_images
-from reid.data.source import data_folder, parse_data
+from reid.data.crops import Crops
+from reid.data.market import read_image_bgr, read_images
+from reid.data.source import DataSource, data_folder, load_split, parse_data
 from reid.errors import ReidError
 from reid.protocol import evaluate_ranking
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(
-    root: Path, components: int, regulariser: float, seed: int, save: Path | None = None
+    root: DataSource, components: int, regulariser: float, seed: int, save: Path | None = None
 ) -> dict[str, Any]:
     """Fit on the training split, rank the gallery for each query: scores, seconds, memory.
 

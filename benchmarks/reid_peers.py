@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.about import ROOT, About
 from benchmarks.page import table
-from reid.data.source import data_folder
+from reid.data.source import DataSource, data_folder
 from reid.evaluate import evaluate_folder
 from reid.peers import Peer
 from reid.progress import image_progress
@@ -59,7 +59,7 @@ def main() -> None:
     about = About.now(
         "benchmarks/reid_peers.py", sys.argv[1:], seed="none; nothing is random", page=None
     )
-    with data_folder(given.shared / "data" / "market1501.zip") as root:
+    with data_folder(DataSource("market1501", given.shared / "data" / "market1501.zip")) as root:
         rows = [measure(peer, given.shared, root, given.threads, given.quiet) for peer in PEERS]
     if given.json:
         print(json.dumps({"about": about.as_dict(), "peers": rows}))
@@ -67,8 +67,8 @@ def main() -> None:
         print(f"{about.markdown()}\n\n{peers_table(rows)}")
 
 
-def measure(peer: KnownPeer, shared: Path, root: Path, threads: int, quiet: bool) -> Row:
-    """Scores of one peer on the Market-1501 folder `root`, beside the known ones.
+def measure(peer: KnownPeer, shared: Path, root: DataSource, threads: int, quiet: bool) -> Row:
+    """Scores of one peer on the Market-1501 folder of `root`, beside the known ones.
 
     `seconds` is the time of reading, embedding and ranking all images.
     """
