@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from reid.machine import ROOT, machine
+
 LIBRARIES = ("torch", "openvino", "ultralytics", "numpy", "opencv-python")
 
 
@@ -49,7 +49,7 @@ class About:
             commit=_git("rev-parse", "--short", "HEAD").strip() or "unknown",
             changed_files=changed_files(_git("status", "--porcelain", "-uall"), page),
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            machine=f"{processor()}, {os.cpu_count()} cores",
+            machine=machine(),
             load_at_start=round(os.getloadavg()[0], 2),
             libraries=", ".join(f"{name} {_version(name)}" for name in LIBRARIES),
             seed=seed,
@@ -81,15 +81,6 @@ def changed_files(porcelain: str, page: Path | None) -> int:
     own = None if page is None else page.resolve()
     paths = [line[3:].split(" -> ")[-1].strip('"') for line in porcelain.splitlines() if line]
     return sum((ROOT / path).resolve() != own for path in paths)
-
-
-def processor() -> str:
-    """The processor's name as Linux gives it, or else the architecture."""
-    about = Path("/proc/cpuinfo")
-    for line in about.read_text().splitlines() if about.exists() else []:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def _git(*arguments: str) -> str:

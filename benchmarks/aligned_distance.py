@@ -67,6 +67,7 @@ def _page(about: About, rows: dict[str, dict[str, Any]]) -> str:
                     size,
                     way.removeprefix("aligned-"),
                     f"{row['seconds']:.2f}",
+                    f"{row['cpu_seconds']:.2f}",
                     f"{rate / 1e6:.2f}",
                     f"{rate / plain:.1f}",
                     f"{row['growth_mb']:.0f}",
@@ -74,7 +75,17 @@ def _page(about: About, rows: dict[str, dict[str, Any]]) -> str:
                     f"{row['scores']['mAP']:.2f}",
                 )
             )
-    titles = ("pairs", "way", ">s", ">M pairs/s", ">times NumPy", ">MB more", ">MB result", ">mAP")
+    titles = (
+        "pairs",
+        "way",
+        ">s",
+        ">CPU s",
+        ">M pairs/s",
+        ">times NumPy",
+        ">MB more",
+        ">MB result",
+        ">mAP",
+    )
     return "\n\n".join(["## Aligned part distance", about.markdown(), table(titles, lines)])
 
 

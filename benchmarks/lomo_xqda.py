@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.about import About
 from reid.classical.system import LomoFeatures, LomoXqda
 from reid.classical.xqda import REGULARISER
-from reid.data.crops import Crops
+from reid.data.crops import Crops, Split
 from reid.data.market import read_image_bgr, read_images
 from reid.data.source import DataSource, data_folder, load_split, parse_data
 from reid.errors import ReidError
@@ -33,6 +33,7 @@ from reid.protocol import evaluate_ranking
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 512
+_SPLITS: tuple[Split, ...] = ("train", "query", "gallery")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(words)
     about = About.now("benchmarks/lomo_xqda.py", words, seed=str(given.seed), page=None)
     try:
-        with data_folder(parse_data(given.data)) as root:
-            result = measure(root, given.components, given.regulariser, given.seed, given.save)
+        with data_folder(parse_data(given.data)) as source:
+            result = measure(source, given.components, given.regulariser, given.seed, given.save)
     except (ReidError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -52,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(
-    root: DataSource, components: int, regulariser: float, seed: int, save: Path | None = None
+    source: DataSource, components: int, regulariser: float, seed: int, save: Path | None = None
 ) -> dict[str, Any]:
     """Fit on the training split, rank the gallery for each query: scores, seconds, memory.
 
     Raises:
         ReidError: the folder has not the layout, or nothing can be learnt from it.
     """
-    splits = {name: load_split(root, name) for name in ("train", "query", "gallery")}
+    splits = {name: load_split(source, name) for name in _SPLITS}
     train = splits["train"]
     images = read_images(train.paths, 128, 64)
     start = time.monotonic()

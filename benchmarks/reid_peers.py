@@ -59,23 +59,24 @@ def main() -> None:
     about = About.now(
         "benchmarks/reid_peers.py", sys.argv[1:], seed="none; nothing is random", page=None
     )
-    with data_folder(DataSource("market1501", given.shared / "data" / "market1501.zip")) as root:
-        rows = [measure(peer, given.shared, root, given.threads, given.quiet) for peer in PEERS]
+    market = DataSource("market1501", given.shared / "data" / "market1501.zip")
+    with data_folder(market) as source:
+        rows = [measure(peer, given.shared, source, given.threads, given.quiet) for peer in PEERS]
     if given.json:
         print(json.dumps({"about": about.as_dict(), "peers": rows}))
     else:
         print(f"{about.markdown()}\n\n{peers_table(rows)}")
 
 
-def measure(peer: KnownPeer, shared: Path, root: DataSource, threads: int, quiet: bool) -> Row:
-    """Scores of one peer on the Market-1501 folder of `root`, beside the known ones.
+def measure(peer: KnownPeer, shared: Path, source: DataSource, threads: int, quiet: bool) -> Row:
+    """Scores of one peer on the unpacked Market-1501, beside the known ones.
 
     `seconds` is the time of reading, embedding and ranking all images.
     """
     embedder = Peer(shared / "weights" / "peers" / peer.file, threads=threads)
     start = time.monotonic()
     with image_progress(peer.name, quiet) as on_start:
-        scores = evaluate_folder(embedder, root, on_start=on_start).as_dict()
+        scores = evaluate_folder(embedder, source, on_start=on_start).as_dict()
     return {
         "peer": peer.name,
         "fingerprint": embedder.fingerprint,

@@ -65,6 +65,7 @@ def _page(about: About, rows: dict[str, Any], same: dict[str, float] | None) -> 
         (
             way,
             f"{row['seconds']:.2f}",
+            f"{row['cpu_seconds']:.2f}",
             f"{row['growth_mb']:.0f}",
             f"{row['output_mb']:.0f}",
             f"{row['scores']['rank1']:.2f}",
@@ -73,7 +74,7 @@ def _page(about: About, rows: dict[str, Any], same: dict[str, float] | None) -> 
         for way, row in rows.items()
     ]
     parts = ["## Re-ranking", about.markdown()]
-    parts.append(table(("way", ">s", ">MB more", ">MB result", ">rank-1", ">mAP"), lines))
+    parts.append(table(("way", ">s", ">CPU s", ">MB more", ">MB result", ">rank-1", ">mAP"), lines))
     if same is not None:
         faster = rows[DENSE]["seconds"] / rows[SPARSE]["seconds"]
         leaner = rows[DENSE]["growth_mb"] / rows[SPARSE]["growth_mb"]

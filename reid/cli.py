@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reid.cli_compare import compare_command
 from reid.cli_evaluate import evaluate_command
 from reid.cli_export import export_command
 from reid.cli_options import (
@@ -20,6 +21,7 @@ from reid.cli_options import (
     parse_overrides,
     print_result,
 )
+from reid.cli_rank import rank_command
 from reid.errors import ReidError
 
 app = typer.Typer(no_args_is_help=True, help="Train, score and export the project's embedders.")
@@ -86,6 +88,8 @@ def train_command(
 
 
 app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)
+app.command("rank")(rank_command)
 app.command("export")(export_command)
 
 

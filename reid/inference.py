@@ -65,7 +65,7 @@ class Embedder:
         self.runtime = runtime
         both = _MirrorMean(model).eval()
         self._run = (
-            _OpenVinoRunner(both, self.input_hw, threads)
+            OpenVinoRunner(both, self.input_hw, threads)
             if runtime == "openvino"
             else _TorchRunner(both)
         )
@@ -143,7 +143,7 @@ class _TorchRunner:
         return tuple(torch.cat(column)[:count].float().cpu().numpy() for column in columns)
 
 
-class _OpenVinoRunner:
+class OpenVinoRunner:
     """Fixed batches of 1 and 8: the sizes that are compiled are the fastest."""
 
     def __init__(self, model: torch.nn.Module, input_hw: tuple[int, int], threads: int) -> None:

@@ -35,11 +35,17 @@ def load_split(root: Path, split: Split) -> Crops:
     folder = find_in(root, _SPLITS[split], "Market-1501")
     rows = []
     for path in sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png")):
-        match = _NAME.match(path.name)
-        if match is None:
+        labels = labels_in_name(path.name)
+        if labels is None:
             raise ReidError(f"{path}: the name does not start with IDENTITY_cCAMERA")
-        rows.append((path, int(match[1]), int(match[2])))
+        rows.append((path, *labels))
     return crops_of(rows, folder)
+
+
+def labels_in_name(name: str) -> tuple[int, int] | None:
+    """Identity and camera of a file name that starts with IDENTITY_cCAMERA, else None."""
+    match = _NAME.match(name)
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def read_image_bgr(path: Path) -> NDArray[np.uint8]:

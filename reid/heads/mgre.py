@@ -140,7 +140,7 @@ class MGReHead(Head):
         super().__init__()
         self.config = config
         given = config.joint_optimization == "given"
-        self.needs_joints = given  # type: ignore[misc]  # of this instance, not of all MGRe heads
+        self.needs_joints = given
         self.embedding_dim = config.dim * len(config.embedded)
         found = () if config.single_grained_regions else regions_of(config.stages)
         self.regions = tuple(region.joints for region in found) if config.locates else None

@@ -147,13 +147,15 @@ def _fill(
     squares = gallery.pow(2).sum(1)
     for block in row_blocks(len(query), len(gallery)):
         plain = squared_distances(query[block], gallery, squares).div_(scale[block, None])
-        jaccard = np.empty(tuple(plain.shape), np.float32)
+        common = np.empty(tuple(plain.shape), np.float32)
         for start in range(block.start, block.stop, _QUERIES_AT_ONCE):
             part = slice(start, min(start + _QUERIES_AT_ONCE, block.stop))
-            common = _common_weight(rows[part], columns)
-            jaccard[start - block.start : part.stop - block.start] = 1 - common / (2 - common)
-        mixed = torch.from_numpy(jaccard).to(out.device).mul_(1 - weight)
-        out[block] = mixed.add_(plain, alpha=weight)
+            common[start - block.start : part.stop - block.start] = _common_weight(
+                rows[part], columns
+            )
+        union = torch.from_numpy(common).to(out.device).neg_().add_(2)  # rows of V sum to 1
+        jaccard = union.reciprocal_().mul_(-2).add_(2)
+        out[block] = jaccard.mul_(1 - weight).add_(plain, alpha=weight)
 
 
 def _common_weight(rows: sp.csr_matrix, columns: sp.csc_matrix) -> NDArray[np.float64]:

@@ -314,7 +314,7 @@ def test_evaluate_refuses(tmp_path: Path, data: Path, words: tuple[str, ...], me
 
 
 def test_every_option_is_explained() -> None:
-    for command in ("train", "evaluate", "export-weights"):
+    for command in ("train", "evaluate", "export-weights", "compare", "rank"):
         result = call(command, "--help")
         assert result.exit_code == 0
         assert "--json" in result.stdout

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import reid.rerank.k_reciprocal
 import reid.rerank.neighbours
 from reid.rerank.k_reciprocal import k_reciprocal_distances
+from reid.rerank.neighbours import smallest
 
 SEEDS = st.integers(0, 2**32 - 1)
 Features = NDArray[np.float32]
@@ -134,6 +135,17 @@ def test_neighbours_shared_by_many_beat_a_lonely_nearer_point() -> None:
     plain = ((query[:, None] - gallery[None]) ** 2).sum(2)
     assert plain.argmin() == 5
     assert k_reciprocal_distances(query, gallery, 5, 1, 0.1).argmin() < 5
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, columns=st.integers(1, 90), count=st.integers(1, 6))
+def test_smallest_values_by_groups(seed: int, columns: int, count: int) -> None:
+    block = np.random.default_rng(seed).normal(size=(5, columns)).astype(np.float32)
+    count = min(count, columns)
+    values, found = smallest(torch.from_numpy(block), count)
+    expected = np.sort(block, axis=1)[:, :count]
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(np.take_along_axis(block, found.numpy(), 1), expected)
 
 
 def test_tensors_give_tensors() -> None:

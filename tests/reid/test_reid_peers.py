@@ -74,8 +74,7 @@ def test_the_fingerprint_is_of_the_weights(tmp_path: Path) -> None:
 def test_the_evaluator_takes_a_peer(tmp_path: Path, distance: str) -> None:
     """The made people differ in their colours, which this peer sees."""
     peer = Peer(save_model(tmp_path / "m.xml"), threads=1)
-    root = market_folder(tmp_path / "data")
-    source = DataSource("market1501", root)
+    source = DataSource("market1501", market_folder(tmp_path / "data"))
     scores = evaluate_folder(peer, source, "aligned" if distance == "aligned" else "global")
     assert scores.queries == 10
     assert scores.mean_ap == pytest.approx(100)

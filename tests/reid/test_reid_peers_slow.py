@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reid_peers import PEERS, TOLERANCE, KnownPeer, measure
-from reid.data.source import data_folder
+from reid.data.source import DataSource, data_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def market(shared_dir: Path) -> Iterator[Path]:
-    with data_folder(shared_dir / "data" / "market1501.zip") as root:
-        yield root
+def market(shared_dir: Path) -> Iterator[DataSource]:
+    with data_folder(DataSource("market1501", shared_dir / "data" / "market1501.zip")) as source:
+        yield source
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
-def test_a_peer_reaches_its_figures(peer: KnownPeer, shared_dir: Path, market: Path) -> None:
+def test_a_peer_reaches_its_figures(peer: KnownPeer, shared_dir: Path, market: DataSource) -> None:
     found = measure(peer, shared_dir, market, threads=0, quiet=True)
     assert found["queries"] == 3368
     assert found["rank1"] == pytest.approx(peer.rank1, abs=TOLERANCE)
