@@ -48,7 +48,7 @@ from reid.weights_file import load_weights, save_weights
 def without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our networks run in torch here: OpenVINO takes seconds to compile one (test_reid_cli)."""
     monkeypatch.setattr(
-        reid.inference, "_OpenVinoRunner", lambda model, *_: reid.inference._TorchRunner(model)
+        reid.inference, "OpenVinoRunner", lambda model, *_: reid.inference._TorchRunner(model)
     )
 
 
