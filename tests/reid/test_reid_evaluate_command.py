@@ -11,11 +11,20 @@ import pytest
 import torch
 import yaml
 from click.testing import Result
-from reid_builders import TINY, TINY_HW, market_folder, tiny_config, tiny_weights, tiny_yaml
+from reid_builders import (
+    TINY,
+    TINY_HW,
+    market_folder,
+    mars_folder,
+    tiny_config,
+    tiny_weights,
+    tiny_yaml,
+)
 from reid_settled import settled
 from test_reid_peers import save_model
 from typer.testing import CliRunner
 
+import reid.inference
 from reid.build import build_model
 from reid.classical.system import LomoXqda
 from reid.cli import app
@@ -33,6 +42,14 @@ from reid.rerank.manifold import smoothed_manifold_distances
 from reid.terms.base import Facts
 from reid.training_state import save_checkpoint, start_state
 from reid.weights_file import load_weights, save_weights
+
+
+@pytest.fixture(autouse=True)
+def without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our networks run in torch here: OpenVINO takes seconds to compile one (test_reid_cli)."""
+    monkeypatch.setattr(
+        reid.inference, "OpenVinoRunner", lambda model, *_: reid.inference._TorchRunner(model)
+    )
 
 
 def call(*words: object) -> Result:
@@ -182,6 +199,33 @@ class Recording(CropDescriber):
     def describe(self, crops: Any, split: Any, occlusion: Any, first: int, on_done: Any) -> Any:
         self.told.append((split, occlusion, first, len(crops)))
         return super().describe(crops, split, occlusion, first, on_done)
+
+
+def test_tracklets_have_no_pixels(tmp_path: Path, files: Path) -> None:
+    words = ("--data", f"mars={mars_folder(tmp_path)}", "--weights", files / "pgr.safetensors")
+    result = call(*words, "--distance", "progressive")
+    assert result.exit_code == 2
+    assert "mars is scored by tracklets" in result.stderr
+
+
+def test_tracklets_of_vectors_of_any_length(tmp_path: Path, lomo: Path) -> None:
+    """LOMO's vectors are averaged as they are."""
+    source = DataSource("mars", mars_folder(tmp_path))
+    describer = LomoDescriber(LomoXqda.load(lomo))
+    wanted = []
+    for split in ("query", "gallery"):
+        crops = load_split(source, split)  # type: ignore[arg-type]
+        frames = describer.describe(crops, "query", None, 0, lambda done: None)
+        assert crops.tracklets is not None
+        numbers = range(crops.tracklets.max() + 1)
+        vectors = frames.embeddings.global_features.astype(np.float64)
+        rows = [np.flatnonzero(crops.tracklets == number) for number in numbers]
+        means = np.array([sum(vectors[row] for row in one) / len(one) for one in rows])
+        first = [one[0] for one in rows]
+        wanted += [means, crops.identities[first], crops.cameras[first]]
+    apart = ((wanted[0][:, None] - wanted[3][None]) ** 2).sum(2)
+    by_hand = evaluate_ranking(apart, wanted[1], wanted[4], wanted[2], wanted[5]).as_dict()
+    assert evaluate_source(describer, source, Ranking()).as_dict() == pytest.approx(by_hand)
 
 
 def test_training_pictures_stay_whole(data: Path, files: Path) -> None:
