@@ -14,17 +14,13 @@ from queue import Empty, SimpleQueue
 import torch
 from torch import Tensor
 
-from reid.aligned_cells import (
-    bfloat16_rows,
-    cell_weights,
-    costs_in_place,
-    float32_rows,
-)
+from reid.aligned_cells import cell_weights, costs_in_place, product_rows, row_width
 from reid.aligned_paths import PathSweep, cheapest_free_mean, cheapest_sum, cheapest_weighted_mean
 
 _CPU_BLOCK_CELLS = 1 << 19
 _GPU_BLOCK_CELLS = 1 << 27
 _BLOCK_ROWS = 64
+_ROW_TILE, _COLUMN_TILE = 4, 16
 
 
 @dataclass(frozen=True)
@@ -64,22 +60,28 @@ class _Blocks:
         self.threads = 1 if self.on_gpu else torch.get_num_threads()
         cells = _GPU_BLOCK_CELLS if self.on_gpu else _CPU_BLOCK_CELLS
         pairs = max(1, cells // a.parts.shape[1] ** 2)
-        self.rows = min(len(a), _BLOCK_ROWS if not self.on_gpu else max(1, int(pairs**0.5)))
+        most = max(1, int(pairs**0.5)) if self.on_gpu else _BLOCK_ROWS
+        self.rows = min(len(a), _whole(-(-len(a) // -(-len(a) // most)), _ROW_TILE))
         self.columns = max(1, min(pairs // self.rows, -(-len(b) // self.threads)))
-        self.left = [self._factors(part, left=True) for part in a.parts.split(self.rows)]
+        if self.columns > _COLUMN_TILE:
+            self.columns = _whole(self.columns - _COLUMN_TILE + 1, _COLUMN_TILE)
+        self.left = [
+            product_rows(part, left=True, bfloat16=bfloat16) for part in a.parts.split(self.rows)
+        ]
 
     def starts(self) -> range:
         """First column of each task."""
         return range(0, len(self.b), self.columns)
 
-    def _factors(self, parts: Tensor, *, left: bool) -> Tensor:
-        """(n, P, d) -> (P n, K), the rows of a matrix product."""
-        rows = bfloat16_rows if self.bfloat16 else float32_rows
-        return rows(parts, left=left).flatten(0, 1)
-
-    def right(self, start: int) -> Tensor:
+    def right(self, start: int, memory: Tensor) -> Tensor:
         """Factors of the second bodies from `start` on."""
-        return self._factors(self.b.parts[start : start + self.columns], left=False)
+        parts = self.b.parts[start : start + self.columns]
+        return product_rows(parts, left=False, bfloat16=self.bfloat16, memory=memory)
+
+
+def _whole(number: int, tile: int) -> int:
+    """The next multiple: products are fastest on whole tiles."""
+    return -(-number // tile) * tile
 
 
 class _Worker:
@@ -87,20 +89,24 @@ class _Worker:
 
     def __init__(self, blocks: _Blocks) -> None:
         self._blocks = blocks
+        parts = blocks.b.parts
+        self._right = blocks.left[0].new_empty(
+            blocks.columns * parts.shape[1] * row_width(parts.shape[2], blocks.bfloat16)
+        )
         self._memory: dict[tuple[int, int], tuple[Tensor, Tensor, PathSweep]] = {}
 
     def run(self, start: int, out: Tensor) -> None:
         """Fill the columns of `out` (M, N) from `start` on."""
         blocks = self._blocks
-        right = blocks.right(start)
+        right = blocks.right(start, self._right)
         width = len(right) // blocks.b.parts.shape[1]
         for number, left in enumerate(blocks.left):
             first = number * blocks.rows
             rows = slice(first, min(first + blocks.rows, len(blocks.a)))
             columns = slice(start, start + width)
-            out[rows, columns] = self._block(left, right, rows, columns)
+            self._block(left, right, rows, columns, out[rows, columns])
 
-    def _block(self, left: Tensor, right: Tensor, rows: slice, columns: slice) -> Tensor:
+    def _block(self, left: Tensor, right: Tensor, rows: slice, columns: slice, out: Tensor) -> None:
         blocks = self._blocks
         products, cells, sweep = self._buffers(left, right)
         torch.mm(left, right.T, out=products)
@@ -112,10 +118,12 @@ class _Worker:
         )
         if blocks.a.seen is not None and blocks.b.seen is not None:
             weights = cell_weights(torch, blocks.a.seen[rows], blocks.b.seen[columns])
-            return cheapest_weighted_mean(torch, shaped, weights.to(shaped), blocks.free_ends)
-        if blocks.free_ends:
-            return cheapest_free_mean(torch, sweep)
-        return cheapest_sum(sweep) / (2 * sweep.part_count - 1)
+            weights = weights.to(shaped)
+            out[...] = cheapest_weighted_mean(torch, shaped, weights, blocks.free_ends)
+        elif blocks.free_ends:
+            out[...] = cheapest_free_mean(torch, sweep)
+        else:
+            torch.div(cheapest_sum(sweep), 2 * sweep.part_count - 1, out=out)
 
     def _buffers(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, PathSweep]:
         """Products, costs (the same memory where the data types agree) and the path sums."""

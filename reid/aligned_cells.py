@@ -6,6 +6,7 @@ vectors: (-f/2, |f|²/4, 1) . (g, 1, |g|²/4). Vectors need not be of length 1.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +23,14 @@ _TILE = 32
 
 
 def part_costs(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(m, P, d), (n, P, d) -> costs (P, m, P, n) in NumPy, b's last part first.
+    """(m, P, d), (n, P, d) -> costs (P, m, P, n) in NumPy, a's last part first.
 
     For many pairs the parts are sorted first, so that the cells of two parts lie side by side.
     """
     (count_a, parts, dim), count_b = a.shape, len(b)
     sort = count_a * count_b >= _MANY_PAIRS
     if sort:
-        a, b = np.ascontiguousarray(a.swapaxes(0, 1)), np.ascontiguousarray(b.swapaxes(0, 1)[::-1])
+        a, b = np.ascontiguousarray(a.swapaxes(0, 1)[::-1]), np.ascontiguousarray(b.swapaxes(0, 1))
     rows_a, rows_b = a.reshape(-1, dim), b.reshape(-1, dim)
     cells = rows_a @ rows_b.T
     cells *= -0.5
@@ -40,41 +41,47 @@ def part_costs(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     np.tanh(cells, out=cells)
     if sort:
         return cells.reshape(parts, count_a, parts, count_b)
-    return cells.reshape(count_a, parts, count_b, parts).transpose(1, 0, 3, 2)[:, :, ::-1]
+    return cells.reshape(count_a, parts, count_b, parts).transpose(1, 0, 3, 2)[::-1]
 
 
-def float32_rows(parts: Tensor, *, left: bool) -> Tensor:
-    """Factors (P, m, d + 2) of bodies (m, P, d); those of the second ones with the last part first.
+def product_rows(
+    parts: Tensor, *, left: bool, bfloat16: bool, memory: Tensor | None = None
+) -> Tensor:
+    """Factors (P m, K) of bodies (m, P, d), part by part; of the first bodies the last part first.
 
-    A product of a left and a right row is (x / 2)².
+    A product of a left and a right row is (x / 2)². K is d + 4: a square has two columns. In
+    bfloat16 (K a multiple of 32) they keep 16 bits together, and the squares are those of the
+    rounded vectors, so that equal parts still cost nothing.
+
+    Args:
+        memory: where to put them: at least P m K values of the type, in one dimension.
     """
     import torch
 
-    parts = parts.float()
-    quarter = (parts * parts).sum(2, keepdim=True) / 4
-    one = torch.ones_like(quarter)
+    count, part_count, dim = parts.shape
+    shape = part_count, count, row_width(dim, bfloat16)
+    if memory is None:
+        kind = torch.bfloat16 if bfloat16 else torch.float32
+        memory = torch.empty(math.prod(shape), dtype=kind, device=parts.device)
+    rows = memory[: math.prod(shape)].view(shape)
+    vectors = parts.movedim(1, 0)
+    rows[..., :dim] = vectors.flip(0) if left else vectors
+    lengths = torch.linalg.vector_norm(rows[..., :dim], dim=2, dtype=torch.float32)
+    quarter = lengths.square_().div_(4)
+    high = quarter.to(rows.dtype)
+    own, ones = (0, 2) if left else (2, 0)
+    rows[..., dim:] = 0
+    rows[..., dim + own] = high
+    rows[..., dim + own + 1] = quarter - high
+    rows[..., dim + ones : dim + ones + 2] = 1
     if left:
-        return torch.cat([parts * -0.5, quarter, one], 2).movedim(1, 0)
-    return torch.cat([parts, one, quarter], 2).movedim(1, 0).flip(0)
+        rows[..., :dim] *= -0.5
+    return rows.flatten(0, 1)
 
 
-def bfloat16_rows(parts: Tensor, *, left: bool) -> Tensor:
-    """`float32_rows` in bfloat16: (P, m, K), K a multiple of 32.
-
-    The squares are those of the rounded vectors, in two columns that together keep 16 bits, so
-    that the cost is that of the rounded vectors and equal parts still cost nothing.
-    """
-    import torch
-
-    rounded = parts.bfloat16()
-    quarter = rounded.float().pow(2).sum(2, keepdim=True) / 4
-    high = quarter.bfloat16()
-    low = (quarter - high).bfloat16()
-    one = torch.ones_like(high)
-    columns = [rounded * -0.5, high, low, one, one] if left else [rounded, one, one, high, low]
-    rows = torch.cat(columns, -1)
-    rows = torch.nn.functional.pad(rows, (0, -rows.shape[-1] % _TILE)).movedim(1, 0)
-    return rows if left else rows.flip(0)
+def row_width(dim: int, bfloat16: bool) -> int:
+    """K of `product_rows`."""
+    return -(-(dim + 4) // _TILE) * _TILE if bfloat16 else dim + 4
 
 
 def costs_in_place(quarter_squares: Tensor) -> Tensor:
@@ -83,5 +90,5 @@ def costs_in_place(quarter_squares: Tensor) -> Tensor:
 
 
 def cell_weights(xp: Any, seen_a: Array, seen_b: Array) -> Array:
-    """Visibilities (m, P), (n, P) -> (P, m, P, n): their products, b's last part first."""
-    return seen_a.T[:, :, None, None] * xp.flip(seen_b.T, (0,))[None, None]
+    """Visibilities (m, P), (n, P) -> (P, m, P, n): their products, a's last part first."""
+    return xp.flip(seen_a.T, (0,))[:, :, None, None] * seen_b.T[None, None]

@@ -1,6 +1,6 @@
 """Cheapest paths through the P x P part costs of many pairs at once, for NumPy and torch alike.
 
-Cells are an array (P, m, P, n): part i of m bodies against part P - 1 - j of n others. The second
+Cells are an array (P, m, P, n): part P - 1 - i of m bodies against part j of n others. The first
 body's parts run upwards, so that the cells of one anti-diagonal, i + j = s, are a plain diagonal
 of the array, and the recurrence needs one vectorised step for all of them.
 
@@ -53,16 +53,16 @@ class PathSweep:
         """Yield (s, sums, gains) for the anti-diagonals s from `first` to the last, 2P - 2.
 
         Paths start in the two ends of anti-diagonal `first` < P. Sums and gains are (P + 2, m, n):
-        row i + 1 belongs to cell (i, s - i); cells out of reach cost infinity. They are valid until
+        row j + 1 belongs to cell (s - j, j); cells out of reach cost infinity. They are valid until
         the next but one is asked for. Without weights the gains mean nothing.
         """
         sums, gains = self._sums[first % 2], self._gains[first % 2]
         self._sums[0][...] = math.inf
         self._sums[1][...] = math.inf
-        for i in (0, first):
-            sums[i + 1] = self._cells[first][i]
+        for j in (0, first):
+            sums[j + 1] = self._cells[first][j]
             if self._weights is not None:
-                gains[i + 1] = self._weights[first][i]
+                gains[j + 1] = self._weights[first][j]
         yield first, sums, gains
         for step in range(first + 1, 2 * self.part_count - 1):
             self._advance(step)
@@ -70,12 +70,12 @@ class PathSweep:
 
     def _advance(self, step: int) -> None:
         xp = self._xp
-        above, left, here = self._sum_steps[step]
+        left, above, here = self._sum_steps[step]
         if self._weights is not None:
-            above_gain, left_gain, gain = self._gain_steps[step]
+            left_gain, above_gain, gain = self._gain_steps[step]
             gain[...] = xp.where(left < above, left_gain, above_gain)
             xp.add(gain, self._weights[step], out=gain)
-        xp.minimum(above, left, out=here)
+        xp.minimum(left, above, out=here)
         xp.add(here, self._cells[step], out=here)
 
 
@@ -154,17 +154,17 @@ def _free_ends(sweep: PathSweep) -> Iterator[tuple[int, int, Array, Array]]:
 
 
 def _diagonals(xp: Any, cells: Array) -> list[Array]:
-    """Views (cells of the anti-diagonal, m, n), the smallest i first."""
+    """Views (cells of the anti-diagonal, m, n), the smallest j first."""
     count = len(cells)
     return [
-        xp.moveaxis(cells.diagonal(count - 1 - step, 0, 2), -1, 0) for step in range(2 * count - 1)
+        xp.moveaxis(cells.diagonal(step - count + 1, 0, 2), -1, 0) for step in range(2 * count - 1)
     ]
 
 
 def _steps(buffers: list[Array]) -> list[tuple[Array, Array, Array]]:
-    """Views (rows above, rows to the left, own rows) of every anti-diagonal; the first is unused.
+    """Views (rows to the left, rows above, own rows) of every anti-diagonal; the first is unused.
 
-    Anti-diagonal s lives in buffer s mod 2, cell (i, s - i) in row i + 1.
+    Anti-diagonal s lives in buffer s mod 2, cell (s - j, j) in row j + 1.
     """
     count = len(buffers[0]) - 2
     views = []

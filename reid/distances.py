@@ -207,12 +207,12 @@ def _small(a: Array, b: Array, seen_a: Array | None, seen_b: Array | None) -> ND
 
 
 def _cheapest_sum(cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(P, m, P, n), b's last part first -> (m, n): the recurrence at the last cell.
+    """(P, m, P, n), a's last part first -> (m, n): the recurrence at the last cell.
 
     For few pairs, row after row costs less than the views of `PathSweep`.
     """
     row: list[NDArray[np.float32]] = []
-    for i, costs in enumerate(cells.transpose(0, 2, 1, 3)[:, ::-1]):
+    for i, costs in enumerate(cells.transpose(0, 2, 1, 3)[::-1]):
         for j, here in enumerate(costs):
             if i and j:
                 row[j] = np.minimum(row[j], row[j - 1]) + here
