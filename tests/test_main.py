@@ -129,6 +129,7 @@ def test_a_wrong_configuration_names_file_and_key(tmp_path: Path, text: str, exp
     assert not store.exists()
 
 
+@pytest.mark.slow
 def test_every_problem_of_a_configuration_has_its_line(tmp_path: Path) -> None:
     text = "cameras:\n  - {id: a, url: demo:lobby, colour: red}\n  - {id: a, url: /no/such.mp4}\n"
     done = shell("--sources", yaml(tmp_path, text), "--store", tmp_path / "store")

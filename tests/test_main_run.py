@@ -100,6 +100,7 @@ def test_a_run_as_json_is_one_object(tmp_path: Path) -> None:
     assert Path(data["log"]).read_text()
 
 
+@pytest.mark.slow
 def test_a_run_as_tables_says_what_to_type_next(tmp_path: Path) -> None:
     done = call("run", "--sources", cameras(tmp_path), "--store", tmp_path / "s", "--quiet")
     assert done.exit_code == 0, done.stderr
@@ -125,6 +126,7 @@ def test_workers_of_the_command_line_win(tmp_path: Path) -> None:
     assert {file.stem for file in (run / "logs").iterdir()} == {"hub", "worker-0", "worker-1"}
 
 
+@pytest.mark.slow
 def test_media_and_database_may_be_elsewhere(tmp_path: Path) -> None:
     store, media = tmp_path / "s", tmp_path / "pictures"
     url = f"sqlite:///{tmp_path / 'other.db'}"
@@ -138,6 +140,7 @@ def test_media_and_database_may_be_elsewhere(tmp_path: Path) -> None:
     assert len(listed) == data["identities"]
 
 
+@pytest.mark.slow
 def test_one_unreadable_camera_does_not_stop_the_other(tmp_path: Path) -> None:
     path = cameras(tmp_path)
     (tmp_path / "cam1.avi").write_bytes(b"this is no recording")
@@ -213,6 +216,7 @@ main.run()
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_closes_cleanly_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     path, store = cameras(tmp_path, count=1, frames=120), tmp_path / "s"
     arguments = ["--sources", str(path), "--store", str(store), "--json"]

@@ -55,6 +55,7 @@ def shipped():
     return load_yolo(SHIPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 8])
 @pytest.mark.parametrize("shape_hw", [(320, 416), (480, 640), (640, 640)])
 def test_the_shipped_detector_takes_every_shape_and_batch(shipped, shape_hw, batch):

@@ -64,6 +64,7 @@ class Branches(nn.Module):
         return self.exchange((x, torch.cat([half, -half], 1)))
 
 
+@pytest.mark.slow
 def test_openvino_gives_the_same_exchange() -> None:
     torch.manual_seed(0)
     network, images = Branches().eval(), torch.randn(2, 3, 16, 8)

@@ -203,6 +203,7 @@ def test_evaluate_prints_one_object(tmp_path: Path, data: Path) -> None:
     assert 0 < printed["mINP"] <= printed["mAP"] <= 100
 
 
+@pytest.mark.slow
 def test_evaluate_for_people(tmp_path: Path, data: Path) -> None:
     weights = tiny_weights(tmp_path / "a.safetensors")
     result = call("evaluate", "--weights", weights, "--data", f"market1501={data}")

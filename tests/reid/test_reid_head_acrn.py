@@ -112,6 +112,7 @@ def test_gradients() -> None:
     check_gradients(config(gamma=0.7))
 
 
+@pytest.mark.slow
 def test_openvino() -> None:
     check_openvino(config())
 

@@ -112,6 +112,7 @@ def test_gradients() -> None:
     check_gradients(CONFIG)
 
 
+@pytest.mark.slow
 def test_openvino() -> None:
     check_openvino(CONFIG)
 

@@ -347,6 +347,7 @@ def test_batches_of_one_and_eight_agree() -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_openvino_says_the_same() -> None:
     net = network(stages=(1,))
     converted = ov.convert_model(net, example_input=torch.zeros(2, 3, 64, 32))

@@ -47,6 +47,7 @@ def test_gradients() -> None:
     check_gradients(config(row_prior=0.5))
 
 
+@pytest.mark.slow
 def test_openvino() -> None:
     check_openvino(config(pixel_pool=2))
 

@@ -39,6 +39,7 @@ def test_gradients() -> None:
     check_gradients(CONFIG)
 
 
+@pytest.mark.slow
 def test_openvino() -> None:
     check_openvino(CONFIG)
 

@@ -49,6 +49,7 @@ def test_openvino_equals_torch(embedder: Embedder, plain: Embedder) -> None:
     assert fast.fingerprint == slow.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DEFAULT_WEIGHTS.is_file(), reason=f"no {DEFAULT_WEIGHTS.name} yet")
 def test_the_shipped_weights_do_not_depend_on_the_runtime() -> None:
     """In whatever precision OpenVINO prefers on this CPU."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from reid_builders import tiny_weights
 
 PROGRAM = """
@@ -48,6 +49,7 @@ print(len(made), inside, openvino.Core is Counted, *heard)
 """
 
 
+@pytest.mark.slow
 def test_there_is_one_core_and_a_signal_is_heard_after_the_last_network_is_gone(
     tmp_path: Path,
 ) -> None:

@@ -121,7 +121,8 @@ def test_a_teacher_that_needs_joints(tmp_path: Path) -> None:
         Teacher(path)
 
 
-def test_torchreids_checkpoint_teaches(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_torchreids_checkpoint_teaches_in_float32(tmp_path: Path) -> None:
     teacher = Teacher(save_torchreid(tmp_path / "t.pth"), 1)
     assert teacher.size_hw == (256, 128)
     pictures = np.stack([person(number, 0, 256, 128) for number in range(2)])
@@ -130,8 +131,8 @@ def test_torchreids_checkpoint_teaches(tmp_path: Path) -> None:
     images = (torch.from_numpy(pictures).double().permute(0, 3, 1, 2) / 255 - mean) / deviation
     state = {name: value.double() for name, value in torchreid_state().items()}
     wanted = torchreid_feature(state, images) + torchreid_feature(state, images.flip(3))
-    cosines = (torch.from_numpy(found) * F.normalize(wanted, dim=1)).sum(1)
-    assert (cosines > 0.999).all()
+    wanted = F.normalize(wanted, dim=1).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-4)  # bfloat16 would be off by 1e-3 and more
 
 
 def test_the_size_is_the_models(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_steady_arrivals_do_not_put_a_pass_off(
     assert passes == [1060.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every_s", "wait"), [(60.0, 60.0), (10.0, 45.0), (1.0, 45.0)])
 def test_passes_take_a_tenth_of_the_time_at_most(
     store: Store, clock: Clock, passes: list[float], every_s: float, wait: float

@@ -34,6 +34,7 @@ def presence() -> dict[int, list[tuple[str, int, int]]]:
     return {k: sorted(v, key=lambda span: span[1]) for k, v in found.items()}
 
 
+@pytest.mark.slow
 def test_three_views_and_at_least_eight_people_in_two_or_more() -> None:
     assert len(VIEWS) == 3
     seen = presence()
