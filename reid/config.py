@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from torch import nn
 
 from reid.backbones.registry import BackboneConfig, OSNetConfig
 from reid.data.augment_config import AugmentConfig
@@ -107,7 +108,7 @@ class TrainConfig(Section):
     ema: float = Field(default=0.998, ge=0, lt=1)
     augment: AugmentConfig = AugmentConfig()
     compile: bool = False
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     checkpoint_every: int = Field(default=250, ge=1)
 
 
@@ -127,6 +128,12 @@ class MutualConfig(Section):
     metric: float = Field(default=1.0, ge=0)
     parts: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _teaches(self) -> MutualConfig:
+        if not self.posterior + self.metric + self.parts:
+            raise ValueError("every weight is 0: the students would teach each other nothing")
+        return self
+
 
 class GradientPenaltyConfig(Section):
     """MSGR: epsilon ||dL / dF_s|| of the maps named (`input`, `stage1` .. `stage4`)."""
@@ -143,6 +150,13 @@ class PaperConfig(Section):
     rank1: float | None = None
     mean_ap: float | None = None
     note: str = ""
+
+
+_TAKEN = frozenset(
+    {"step", "lr", "loss", "images_per_s", "time_outside_model", "gradient_penalty"}
+    | {"mutual_posterior", "mutual_metric", "mutual_parts"}
+)
+"""Columns of the log that are no losses of the YAML."""
 
 
 class ReidConfig(Section):
@@ -165,21 +179,52 @@ class ReidConfig(Section):
             return {name: term for name, term in losses.items() if term is not None}
         return losses
 
+    @field_validator("losses")
+    @classmethod
+    def _check_names(cls, losses: dict[str, TermConfig]) -> dict[str, TermConfig]:
+        """Names of losses are names of modules and of columns of the log, too."""
+        for name in losses:
+            if not name.isidentifier() or name in _TAKEN or hasattr(nn.ModuleDict, name):
+                raise ValueError(f"{name!r} cannot be the name of a loss: choose another")
+        return losses
+
     @model_validator(mode="after")
-    def _check_fit(self) -> ReidConfig:
-        gives = self.model.head.gives
+    def _check_losses(self) -> ReidConfig:
+        head = self.model.head
         for name, term in self.losses.items():
-            missing = sorted(term.wanted - gives) if term.weight else []
+            if not term.weight:
+                continue
+            missing = sorted(term.wanted - head.gives)
             if missing:
                 raise ValueError(
-                    f"losses.{name} needs {missing[0]}, which head {self.model.head.name} "
-                    "does not give"
+                    f"losses.{name} needs {missing[0]}, which head {head.name} does not give"
                 )
-        if self.mutual is not None and self.mutual.parts and "parts" not in gives:
-            raise ValueError(f"mutual.parts: head {self.model.head.name} has no parts")
-        if self.train.compile and self.gradient_penalty is not None:
+            if term.kind == "identity" and getattr(head, "mixes_labels", False):
+                raise ValueError(
+                    f"losses.{name}: head {head.name} mixes labels; use kind mixed_identity"
+                )
+            if term.identities > self.train.identities_per_batch:
+                raise ValueError(
+                    f"losses.{name} needs {term.identities} identities in a batch; raise "
+                    "train.identities_per_batch"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> ReidConfig:
+        head, penalty = self.model.head, self.gradient_penalty
+        if self.mutual is not None and self.mutual.parts and "parts" not in head.gives:
+            raise ValueError(f"mutual.parts: head {head.name} has no parts")
+        if penalty is None:
+            return self
+        if self.train.compile:
             raise ValueError(
                 "train.compile: cannot be used with gradient_penalty, which differentiates twice"
+            )
+        if self.model.backbone.name == "hrnet" and set(penalty.maps) != {"input"}:
+            raise ValueError(
+                "gradient_penalty.maps: hrnet's maps are branches of its end, not outputs of "
+                "stages; only input can be named"
             )
         return self
 
@@ -211,7 +256,22 @@ def read_system(kind: type[System], path: Path, overrides: dict[str, Any] | None
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(typed_key(data, first["loc"]))
         what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
         what = what.removeprefix("Value error, ")
         raise ReidError(f"{path.name}: {key + ': ' if key else ''}{what}") from error
+
+
+def typed_key(data: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The words of a key as a user types it: without the tags of unions (`name`, `kind`)."""
+    words = []
+    for part in location:
+        tags = (data.get("name"), data.get("kind")) if isinstance(data, dict) else ()
+        if part in tags and part not in data:
+            continue
+        words.append(str(part))
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return words

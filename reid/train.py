@@ -20,6 +20,7 @@ from reid.losses.gradient_penalty import gradient_penalty
 from reid.mutual import mutual_terms
 from reid.network import Outputs, ReidNetwork, Targets
 from reid.schedule import in_steps, learning_rate_at, step_seed, total_steps
+from reid.terms.base import check_branches
 from reid.training_log import TrainingLog
 from reid.training_set import TrainingSet, check_data
 from reid.training_state import (
@@ -75,9 +76,10 @@ def train(
     state = start_state(config, data.facts(), device)
     if state.networks[0].head.needs_joints and data.joints is None:
         raise ReidError(f"head {config.model.head.name}: needs joints; give --joints FILE")
+    check_named_branches(config, state.average)
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
-        restore(state, checkpoint, device)
+        restore(state, config, checkpoint, device)
     elif initial is not None:
         adopt_weights(state, initial, device)
     elif pretrained is not None:
@@ -86,6 +88,24 @@ def train(
     with TrainingLog(out, state.step, place.leads) as log:
         _run_steps(trainer, sampler, checkpoint, log, on_step or (lambda record: None))
     return state.average.eval()
+
+
+def check_named_branches(config: ReidConfig, network: ReidNetwork) -> None:
+    """Refuse losses on branches that the head does not have.
+
+    Raises:
+        ReidError: a name is unknown.
+    """
+    named = [weights for term in config.losses.values() if (weights := term.named_branches)]
+    if not named:
+        return
+    device = next(network.parameters()).device
+    images = torch.zeros(2, 3, *config.input_hw, device=device)
+    joints = torch.full((2, 14, 2), torch.nan, device=device)
+    with torch.no_grad():
+        branches = network.outputs(images, joints=joints).branches
+    for weights in named:
+        check_branches(branches, weights)
 
 
 def _run_steps(
@@ -103,12 +123,12 @@ def _run_steps(
         last = state.step == total_steps(config)
         log.write(record, len(rows) * place.world, last)
         if place.leads and (state.step % config.checkpoint_every == 0 or last):
-            save_checkpoint(state, checkpoint)
+            save_checkpoint(state, trainer.config, checkpoint)
         try:
             on_step(record)
         except KeyboardInterrupt:
             if place.leads:
-                save_checkpoint(state, checkpoint)
+                save_checkpoint(state, trainer.config, checkpoint)
             raise
 
 
@@ -148,11 +168,13 @@ class Trainer:
         terms = self._terms(images, targets)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
-            self._refuse(loss.item(), rows)
+            self._refuse("loss", loss.item(), rows)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self._parameters, self.place)
-        nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
+        length = nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
+        if not torch.isfinite(length):
+            self._refuse("the gradient", length.item(), rows)
         state.optimiser.step()
         decay = min(config.ema, (1 + state.step) / (10 + state.step))
         update_average(state.average, state.students[0], decay)
@@ -177,18 +199,24 @@ class Trainer:
         if penalty is not None:
             loss = torch.stack(list(terms.values())).sum()
             maps = _maps(found, images, penalty.maps)
-            norm = float(penalty.norm)
-            terms["gradient_penalty"] = gradient_penalty(loss, maps, penalty.epsilon, norm)
+            try:
+                terms["gradient_penalty"] = gradient_penalty(
+                    loss, maps, penalty.epsilon, float(penalty.norm)
+                )
+            except ValueError as error:
+                names = ", ".join(penalty.maps)
+                raise ReidError(f"gradient_penalty.maps {names}: {error}") from error
         if self.config.mutual is not None:
             count = len(targets.labels)
             terms |= mutual_terms([o.first(count) for o in found], self.config.mutual)
         return terms
 
-    def _refuse(self, loss: float, rows: NDArray[np.int64]) -> NoReturn:
+    def _refuse(self, what: str, value: float, rows: NDArray[np.int64]) -> NoReturn:
+        """Before the weights change, so that the last checkpoint stays good."""
         path = self.out / "nan_batch.npz"
         np.savez_compressed(path, rows=rows, images=self.data.images[rows])
         raise ReidError(
-            f"step {self.state.step}: loss is {loss}; the batch is saved in {path}. "
+            f"step {self.state.step}: {what} is {value}; the batch is saved in {path}. "
             "Lower train.learning_rate, or look for a broken image in the batch"
         )
 

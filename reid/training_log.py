@@ -21,13 +21,16 @@ class TrainingLog:
     """Writes every 50th step and the last; use it as a context manager.
 
     Args:
-        out: the run's folder. step: finished steps; later scalars of a run that was resumed
-            are dropped. active: False writes nothing (all processes but one).
+        out: the run's folder. step: finished steps; what is there of later ones, of a run that
+            was killed and is resumed, is dropped.
+        active: False writes nothing (all processes but one).
     """
 
     def __init__(self, out: Path, step: int, active: bool = True) -> None:
         self._out = out
         self._writer = SummaryWriter(str(out / "tensorboard"), purge_step=step) if active else None
+        if active:
+            _drop_later(out / "log.jsonl", step)
         self._start = time.monotonic()
         self._pictures, self._preparing_s = 0, 0.0
 
@@ -69,3 +72,17 @@ class TrainingLog:
     ) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def _drop_later(path: Path, step: int) -> None:
+    """Keep the whole lines of steps up to `step`."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # cut by the end of the process
+            continue
+    path.write_text("".join(kept), encoding="utf-8")

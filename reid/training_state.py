@@ -91,9 +91,10 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
         kept[name].copy_(live[name])
 
 
-def save_checkpoint(state: TrainingState, path: Path) -> None:
+def save_checkpoint(state: TrainingState, config: ReidConfig, path: Path) -> None:
     """Write the state; a crash while writing leaves the previous checkpoint."""
     content: dict[str, Any] = {
+        "config": config.model_dump_json(),
         "students": state.students.state_dict(),
         "average": state.average.state_dict(),
         "criteria": state.criteria.state_dict(),
@@ -117,17 +118,18 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         content = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ReidError(f"{path}: not a readable checkpoint") from error
-    wanted = {"students", "average", "criteria", "optimiser", "step"}
+    wanted = {"config", "students", "average", "criteria", "optimiser", "step"}
     if not isinstance(content, dict) or not wanted <= content.keys():
         raise ReidError(f"{path}: not a checkpoint of this trainer")
     return content
 
 
-def restore(state: TrainingState, path: Path, device: str) -> None:
+def restore(state: TrainingState, config: ReidConfig, path: Path, device: str) -> None:
     """Continue from a checkpoint: overwrites `state`.
 
     Raises:
-        ReidError: the checkpoint cannot be read or is of another architecture or data set.
+        ReidError: the checkpoint cannot be read, is of another architecture or data set, or was
+            trained with other settings, so that its numbers would not be gone on with.
     """
     content = read_checkpoint(path, device)
     with _fitting(path):
@@ -135,7 +137,38 @@ def restore(state: TrainingState, path: Path, device: str) -> None:
         state.average.load_state_dict(content["average"])
         state.criteria.load_state_dict(content["criteria"])
         state.optimiser.load_state_dict(content["optimiser"])
+    changed = changed_settings(content["config"], config)
+    if changed:
+        raise ReidError(
+            f"{path}: trained with another {changed[0]}; resume with the same settings, or start "
+            "a new run with --initial"
+        )
     state.step = int(content["step"])
+
+
+def changed_settings(stored: str, config: ReidConfig) -> list[str]:
+    """Dotted keys of settings that a checkpoint was trained with differently."""
+    free: Any = {"name": True, "paper": True, "train": {"checkpoint_every", "compile"}}
+    ours = flat(config.model_dump(mode="json", exclude=free))
+    theirs = flat(ReidConfig.model_validate_json(stored).model_dump(mode="json", exclude=free))
+    missing = object()
+    return [
+        key
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key, missing) != theirs.get(key, missing)
+    ]
+
+
+def flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": [1]}} -> {"a.b.0": 1}."""
+    if isinstance(data, list):
+        data = dict(enumerate(data))
+    if not isinstance(data, dict):
+        return {prefix: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found
 
 
 def adopt_weights(state: TrainingState, path: Path, device: str) -> None:
@@ -172,12 +205,19 @@ def averaged_model(path: Path, config: ReidConfig) -> ReidNetwork:
     """The EMA network of a checkpoint, without its classifiers, in evaluation mode.
 
     Raises:
-        ReidError: the checkpoint cannot be read or is of another architecture.
+        ReidError: the checkpoint cannot be read, or was trained with another network. (The
+            size of pictures may differ: networks can be used at others.)
     """
-    weights: dict[str, Tensor] = read_checkpoint(path)["average"]
+    content = read_checkpoint(path)
+    weights: dict[str, Tensor] = content["average"]
     model = build_model(config.model)
     with _fitting(path, f" than {config.name}"):
         model.load_state_dict(without_classifiers(weights))
+    changed = [
+        key for key in changed_settings(content["config"], config) if key.startswith("model.")
+    ]
+    if changed:
+        raise ReidError(f"{path}: trained with another {changed[0]} than {config.name} has")
     return model.eval()
 
 

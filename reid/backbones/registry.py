@@ -17,7 +17,7 @@ class OSNetConfig(Section):
     """`width` multiplies the channels; `instance_norm`: see OSNet."""
 
     name: Literal["osnet"] = "osnet"
-    width: float = Field(default=0.25, gt=0, le=4)
+    width: float = Field(default=0.25, ge=1 / 32, le=4)
     instance_norm: bool = True
 
     def build(self) -> Backbone:

@@ -63,6 +63,11 @@ class PMMConfig(Section):
             raise ValueError("random_ratio_hw: a block of 1 x 1 leaves nothing")
         return self
 
+    @property
+    def mixes_labels(self) -> bool:
+        """Whether a picture shows several identities, so that a plain ID loss would be wrong."""
+        return self.mix in ("cutmix", "a_cutmix")
+
     def build(self, backbone: Backbone, identities: int) -> Head:
         """The head for this backbone; `identities` > 0 adds a classifier for training."""
         return PMMHead(self, backbone.out_channels, identities)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -43,6 +43,10 @@ class Term(nn.Module):
         raise NotImplementedError
 
 
+Branches = Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)] | None
+"""Weights of branches by name; None: all with 1."""
+
+
 class TermSection(Section):
     """What all terms' sections share: `weight` multiplies the loss; 0 switches it off.
 
@@ -57,12 +61,19 @@ class TermSection(Section):
     weight: float = Field(default=1.0, ge=0)
 
     @property
+    def named_branches(self) -> Branches:
+        """The branches that the settings name, of terms that look at branches."""
+        return getattr(self, "branches", None)
+
+    @property
+    def identities(self) -> int:
+        """How many a batch must have at least."""
+        return 2
+
+    @property
     def wanted(self) -> frozenset[str]:
         """`needs`, as far as it depends on the settings."""
         return self.needs
-
-
-Branches = dict[str, float] | None
 
 
 def weighted_branches(outputs: Outputs, weights: Branches) -> Iterable[tuple[Branch, float]]:

@@ -74,6 +74,11 @@ class MetricTermConfig(TermSection):
     branches: Branches = None
 
     @property
+    def identities(self) -> int:
+        """A quadruplet is of three."""
+        return 3 if self.loss in _QUADRUPLETS else 2
+
+    @property
     def wanted(self) -> frozenset[str]:
         """Parts for the aligned distance."""
         return frozenset({"parts"} if self.distance == "aligned" else ())

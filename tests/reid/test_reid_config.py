@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from reid_builders import tiny_config, tiny_yaml
 
 from reid.backbones.registry import OSNetConfig
@@ -32,10 +33,10 @@ def test_a_file_holds_the_whole_configuration(tmp_path: Path) -> None:
     ("overrides", "message"),
     [
         ({"typo": 1}, "a.yaml: typo: unknown key"),
-        ({"model.backbone.widht": 0.5}, "a.yaml: model.backbone.osnet.widht: unknown key"),
+        ({"model.backbone.widht": 0.5}, "a.yaml: model.backbone.widht: unknown key"),
         ({"model": 3}, "a.yaml: model:"),
-        ({"model.backbone.width": "wide"}, "a.yaml: model.backbone.osnet.width:"),
-        ({"model.backbone.width": 0}, "a.yaml: model.backbone.osnet.width:"),
+        ({"model.backbone.width": "wide"}, "a.yaml: model.backbone.width:"),
+        ({"model.backbone.width": 0}, "a.yaml: model.backbone.width:"),
         ({"model.backbone": {"name": "vgg"}}, "a.yaml: model.backbone:"),
         ({"train.phases": []}, "a.yaml: train.phases:"),
         ({"train.phases.0.size_hw": [64]}, "train.phases.0.size_hw"),
@@ -46,7 +47,7 @@ def test_a_file_holds_the_whole_configuration(tmp_path: Path) -> None:
         ({"train.phases.first.steps": 1}, "train.phases.first.steps: unknown key"),
         ({"name.first": 1}, "name.first: unknown key"),
         ({"train.images_per_identity": 1}, "train.images_per_identity"),
-        ({"losses.trihard.weight": -1}, "losses.trihard.metric.weight"),
+        ({"losses.trihard.weight": -1}, "losses.trihard.weight"),
         ({"input_hw": [-1, 2]}, "input_hw.0"),
     ],
 )
@@ -141,7 +142,7 @@ def test_bad_override_words(word: str) -> None:
             {"kind": "metric", "loss": "contrastive", "margin": None},
             "loss contrastive needs a margin",
         ),
-        ({"kind": "metric", "miner": "hardest"}, "losses.new.metric.miner"),
+        ({"kind": "metric", "miner": "hardest"}, "losses.new.miner"),
         ({"kind": "location"}, "losses.new needs boxes, which head aligned does not give"),
         ({"kind": "part_identity"}, "losses.new needs part_logits"),
         ({"kind": "attributes"}, "losses.new needs attributes"),
@@ -222,3 +223,49 @@ def test_a_system_does_not_inherit_the_figures_of_another_paper() -> None:
     base = load_reid_config(folder / "bnneck_resnet50.yaml").paper
     assert base is not None
     assert base.rank1 == 94.5
+
+
+@pytest.mark.parametrize("name", ["step", "loss", "type", "keys", "a.b", "gradient_penalty", "2"])
+def test_names_that_a_loss_cannot_have(tmp_path: Path, name: str) -> None:
+    data = tiny_config().model_dump(mode="json")
+    data["losses"][name] = {"kind": "identity"}
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ReidError, match="cannot be the name of a loss") as caught:
+        load_reid_config(path)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"losses.identity.branches": {}}, "losses.identity.branches"),
+        ({"train.seed": -1}, "train.seed"),
+        ({"model.backbone.width": 0.001}, "model.backbone.width"),
+        ({"mutual": {"posterior": 0, "metric": 0}}, "mutual: every weight is 0"),
+        (
+            {"losses.trihard.loss": "quadruplet", "train.identities_per_batch": 2},
+            "losses.trihard needs 3 identities in a batch",
+        ),
+        (
+            {
+                "model.head": {"name": "pmm", "mix": "cutmix"},
+                "losses.aligned": None,
+            },
+            "losses.identity: head pmm mixes labels; use kind mixed_identity",
+        ),
+        (
+            {
+                "model.backbone": {"name": "hrnet"},
+                "gradient_penalty": {"maps": ["stage1"]},
+            },
+            "gradient_penalty.maps: hrnet",
+        ),
+    ],
+)
+def test_settings_that_would_fail_later_are_refused(
+    tmp_path: Path, overrides: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ReidError) as caught:
+        load_reid_config(tiny_yaml(tmp_path / "a.yaml"), overrides)
+    assert message in str(caught.value)

@@ -75,7 +75,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_yaml(folder / "tiny.yaml")
     state = start_state(tiny_config(), Facts(identities=6), "cpu")
     settled(state.average, 3)
-    save_checkpoint(state, folder / "checkpoint.pt")
+    save_checkpoint(state, tiny_config(), folder / "checkpoint.pt")
     save_model(folder / "peer.xml")
     for name, head in (("pgr", PGR), ("glad", GLAD), ("bnneck", BNNECK)):
         model = ModelConfig.model_validate({"backbone": TINY.backbone.model_dump(), "head": head})

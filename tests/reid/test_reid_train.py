@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 import reid.batches
+import reid.train
 import reid.training_log
 from reid.config import PhaseConfig, ReidConfig, StepSchedule
 from reid.criterion import Criterion
@@ -150,10 +152,18 @@ def test_the_log_has_a_line_per_interval_and_is_appended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reid.training_log, "_EVERY", 2)
-    train(tiny_config(3), people(4), tmp_path)
+
+    def stop(record: dict[str, float]) -> None:
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(5), people(4), tmp_path, on_step=stop)
+    with (tmp_path / "log.jsonl").open("a") as log:  # what a killed process leaves
+        log.write('{"step": 4, "loss": 9.0}\n{"step": 5, "lo')
     train(tiny_config(5), people(4), tmp_path, resume=True)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 3, 4, 5]
+    assert [line["step"] for line in lines] == [2, 4, 5]
     assert all(line["images_per_s"] > 0 for line in lines)
 
 
@@ -237,7 +247,7 @@ def test_another_architecture_is_refused(
     with pytest.raises(ReidError, match="another architecture"):
         averaged_model(checkpoint, other)
     with pytest.raises(ReidError, match="another architecture"):
-        restore(start_state(other, Facts(4), "cpu"), checkpoint, "cpu")
+        restore(start_state(other, Facts(4), "cpu"), other, checkpoint, "cpu")
 
 
 @pytest.mark.parametrize(("identities", "teacher_dim"), [(5, None), (4, 6)])
@@ -246,7 +256,9 @@ def test_another_data_set_is_refused(
 ) -> None:
     config = with_loss(tiny_config(), distil_feature=1)
     with pytest.raises(ReidError, match="another architecture"):
-        restore(start_state(config, Facts(identities, teacher_dim), "cpu"), checkpoint, "cpu")
+        restore(
+            start_state(config, Facts(identities, teacher_dim), "cpu"), config, checkpoint, "cpu"
+        )
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04 cut"])
@@ -383,3 +395,73 @@ def test_scalars_for_tensorboard(tmp_path: Path) -> None:
     scalar = events.Scalars("train/loss")[-1]
     assert (scalar.step, scalar.value) == (2, pytest.approx(line["loss"]))
     assert 0 < line["time_outside_model"] < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"seed": 3}, "train.seed"),
+        ({"learning_rate": 1e-4}, "train.learning_rate"),
+        ({"steps": 2}, "train.phases.0.steps"),
+    ],
+)
+def test_resume_with_other_settings_is_refused(
+    checkpoint: Path, tmp_path: Path, change: dict[str, float], key: str
+) -> None:
+    shutil.copy(checkpoint, tmp_path)
+    config = tiny_config(**({"steps": 1} | change))  # type: ignore[arg-type]
+    with pytest.raises(ReidError, match=f"trained with another {key}"):
+        train(config, people(4), tmp_path, resume=True)
+
+
+def test_resume_may_save_more_often(checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copy(checkpoint, tmp_path)
+    train(tiny_config(1, checkpoint_every=7), people(4), tmp_path, resume=True)
+
+
+def test_a_setting_of_the_network_that_no_tensor_shows(checkpoint: Path) -> None:
+    data = tiny_config(1).model_dump()
+    data["model"]["backbone"]["name"] = "osnet"
+    averaged_model(checkpoint, ReidConfig.model_validate(data))
+    data["model"]["head"] = {"name": "bnneck", "dim": 16}
+    del data["losses"]["aligned"]
+    with pytest.raises(ReidError, match="another"):
+        averaged_model(checkpoint, ReidConfig.model_validate(data))
+
+
+@pytest.mark.parametrize("term", ["identity", "trihard"])
+def test_a_branch_that_the_head_lacks_is_refused_before_a_step(tmp_path: Path, term: str) -> None:
+    data = tiny_config().model_dump()
+    data["losses"][term]["branches"] = {"f2": 1.0}
+    steps: list[dict[str, float]] = []
+    with pytest.raises(ReidError, match="no branch 'f2'; the head has global"):
+        train(ReidConfig.model_validate(data), people(4), tmp_path, on_step=steps.append)
+    assert steps == []
+    assert not (tmp_path / "tensorboard").exists()
+
+
+def test_a_gradient_that_is_no_number_is_refused_before_the_weights_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = reid.train.average_gradients
+
+    def spoil(parameters, place):  # type: ignore[no-untyped-def]
+        original(parameters, place)
+        parameters[0].grad.fill_(torch.nan)
+
+    monkeypatch.setattr(reid.train, "average_gradients", spoil)
+    with pytest.raises(ReidError, match="step 0: the gradient is nan; the batch is saved in"):
+        train(tiny_config(3), people(4), tmp_path)
+    assert (tmp_path / "nan_batch.npz").exists()
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_penalty_on_a_map_that_no_loss_uses(tmp_path: Path) -> None:
+    data = tiny_config().model_dump()
+    data["model"]["head"] = {
+        "name": "msfl", "dim": 8, "channels": 8, "levels": [2, 3], "fusion_blocks": [0, 0],
+    }  # fmt: skip
+    del data["losses"]["aligned"]
+    data["gradient_penalty"] = {"maps": ["stage4"]}
+    with pytest.raises(ReidError, match=r"gradient_penalty\.maps stage4: .*does not depend"):
+        train(ReidConfig.model_validate(data), people(4), tmp_path)
