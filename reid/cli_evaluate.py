@@ -49,7 +49,7 @@ def evaluate_command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the occlusion.")] = 0,
     joints: JointsOption = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
     threads: ThreadsOption = 0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -65,10 +65,10 @@ def evaluate_command(
         from reid.evaluate import evaluate_source
         from reid.opened_weights import HowToRun, WeightsChoice, open_weights
 
+        device = set_device(device, threads)
         ranking = read_ranking(distance, rerank, device)
         if not 0 <= occlude <= 1:
             raise ReidError(f"--occlude {occlude}: give a share of the test images, 0 to 1")
-        set_device(device, threads)
         source = parse_data(data)
         choice = WeightsChoice(weights, config, parse_overrides(overrides or []))
         how = HowToRun(ranking.distance, joints, device, threads)

@@ -54,20 +54,25 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
     return found
 
 
-def set_device(device: str, threads: int) -> None:
-    """Check the device and limit torch's CPU threads (0: no limit).
+def set_device(device: str, threads: int) -> str:
+    """The device to use, cpu or cuda; limits torch's CPU threads (0: no limit).
+
+    `auto` is the GPU where there is one.
 
     Raises:
         ReidError: an unknown device, or no GPU.
     """
     import torch
 
-    if device not in ("cpu", "cuda"):
-        raise ReidError(f"--device {device}: choose cpu or cuda")
+    if device not in ("auto", "cpu", "cuda"):
+        raise ReidError(f"--device {device}: choose auto, cpu or cuda")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ReidError("--device cuda: this machine has no usable GPU")
     if threads:
         torch.set_num_threads(threads)
+    return device
 
 
 @contextmanager

@@ -62,8 +62,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
     folder = options.out or Path("runs") / system.name
     check_run_folder(folder, options.resume)
     check_unlabelled(system, options.teacher, options.unlabelled)
-    set_device(options.device, options.threads)
-    place, device = join_group(options.device)
+    place, device = join_group(set_device(options.device, options.threads))
     quiet = options.quiet or not place.leads
     if options.teacher is None and place.leads:
         note_missing_teacher(system)

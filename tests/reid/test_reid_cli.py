@@ -251,7 +251,7 @@ def test_export_refuses(
         (("--data", "market1501=/no/such"), "/no/such: no such folder"),
         (("--data", "duke=/"), "unknown data set 'duke'"),
         (("--config", "none.yaml"), "none.yaml: No such file"),
-        (("--device", "tpu"), "choose cpu or cuda"),
+        (("--device", "tpu"), "choose auto, cpu or cuda"),
         (("--teacher", "none.xml"), "none.xml: no such teacher"),
         (("train.sede=1",), "train.sede: unknown key"),
         (("train.seed",), "KEY=VALUE"),

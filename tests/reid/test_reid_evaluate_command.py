@@ -306,7 +306,7 @@ def test_lomo_is_fitted_and_scored(data: Path, lomo: Path) -> None:
         (("--rerank", "k-reciprocal", "--distance", "progressive"), "leave --distance progressive"),
         (("--occlude", "1.5"), "--occlude 1.5: give a share"),
         (("--occlude", "nan"), "--occlude nan: give a share"),
-        (("--device", "tpu"), "--device tpu: choose cpu or cuda"),
+        (("--device", "tpu"), "--device tpu: choose auto, cpu or cuda"),
         (("train.seed=1",), "train.seed: KEY=VALUE changes --config"),
         (("--config", "tiny.yaml"), "--weights is missing"),
         (("--weights", "none.safetensors"), "none.safetensors: no such weight file"),
