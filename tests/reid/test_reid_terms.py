@@ -88,7 +88,7 @@ def test_the_neck_can_be_measured_instead() -> None:
 
 
 LOSSES = ("contrastive", "triplet", "improved_triplet", "quadruplet", "absolute_quadruplet")
-MINERS = ("batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs")
+MINERS = ("batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs", "random")
 DISTANCES = ("euclidean", "squared_euclidean", "cosine", "aligned")
 
 
@@ -102,7 +102,7 @@ def test_any_loss_miner_and_distance(loss: str, miner: str, distance: str) -> No
         settings["mined_by"] = "euclidean"
     quadruplet = "quadruplet" in loss
     if (miner == "all_pairs" and loss != "contrastive") or (
-        quadruplet and miner not in ("batch_hard", "batch_all")
+        quadruplet and miner in ("soft_hard", "margin_sample")
     ):
         with pytest.raises(ValidationError, match=f"miner {miner} gives"):
             term(**settings)
@@ -114,6 +114,60 @@ def test_any_loss_miner_and_distance(loss: str, miner: str, distance: str) -> No
     measured = found.parts if distance == "aligned" else found.branches["global"].metric
     (gradient,) = torch.autograd.grad(value, measured)
     assert float(gradient.abs().max()) > 0
+
+
+def test_random_triplets_are_of_the_seed_and_are_not_the_hardest() -> None:
+    found, chosen = outputs(), term(kind="metric", miner="random", margin=5.0)
+    values = []
+    for seed in (1, 1, 2, 3):
+        torch.manual_seed(seed)
+        values.append(chosen(found, targets()).item())
+    assert values[0] == values[1]
+    assert len(set(values)) == 3
+    assert max(values) < term(kind="metric", margin=5.0)(found, targets()).item()
+
+
+def test_the_rule_of_the_opposite_pair_by_hand() -> None:
+    """The nearest pair of two identities that are not the anchor's, or the triplet's B and C."""
+    found = outputs()
+    rows = found.branches["global"].metric.detach().numpy()
+    by_rule: dict[str, float] = {}
+    for rule in ("hardest", "hardest_pair"):
+        total = 0.0
+        for i, anchor in enumerate(rows):
+            apart = np.sqrt(((rows - anchor) ** 2).sum(1))
+            near = max(apart[k] for k in range(8) if LABELS[k] == LABELS[i] and k != i)
+            b = min((k for k in range(8) if LABELS[k] != LABELS[i]), key=lambda k: apart[k])
+            other = float("inf")
+            for m in [b] if rule == "hardest" else range(8):
+                for n in range(8):
+                    if len({int(LABELS[k]) for k in (i, m, n)}) == 3:
+                        other = min(other, float(np.sqrt(((rows[m] - rows[n]) ** 2).sum())))
+            total += max(near - apart[b] + 5, 0) + max(near - other + 4, 0)
+        by_rule[rule] = total / 8
+        settings = {"kind": "metric", "loss": "quadruplet", "margin": 5.0, "beta": 4.0}
+        value = term(**settings, opposite=rule)(found, targets())
+        assert value.item() == pytest.approx(by_rule[rule])
+    assert by_rule["hardest"] < by_rule["hardest_pair"] - 0.01
+
+
+def test_an_opposite_pair_without_a_quadruplet_is_refused() -> None:
+    with pytest.raises(ValidationError, match="opposite hardest_pair is for quadruplets"):
+        term(kind="metric", opposite="hardest_pair")
+
+
+def test_the_aligned_distance_counts_once_mined_by_the_first_branch() -> None:
+    """The parts are the picture's, however many branches the head has."""
+    found, aim = outputs(names=("a", "b")), targets()
+    settings = {"kind": "metric", "distance": "aligned", "mined_by": "euclidean", "margin": 5.0}
+    one, other = (term(**settings, branches={name: 1.0})(found, aim) for name in "ab")
+    assert abs(one.item() - other.item()) > 1e-3
+    torch.testing.assert_close(term(**settings)(found, aim), one)
+    torch.testing.assert_close(
+        term(**settings, branches={"b": 0.5, "a": 2.0})(found, aim), 0.5 * other
+    )
+    with pytest.raises(ReidError, match="no branch 'c'"):
+        term(**settings, branches={"a": 1.0, "c": 1.0})(found, aim)
 
 
 @pytest.mark.parametrize("kind", ["identity", "metric"])
