@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from reid_builders import TINY
 from torch import Tensor
 
 from reid.build import build_model
+from reid.config import load_reid_config
 from reid.criterion import Criterion
 from reid.data.attributes import ATTRIBUTES
 from reid.errors import ReidError
@@ -170,7 +172,50 @@ def test_the_aligned_distance_counts_once_mined_by_the_first_branch() -> None:
         term(**settings, branches={"a": 1.0, "c": 1.0})(found, aim)
 
 
-@pytest.mark.parametrize("kind", ["identity", "metric"])
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 2.0])
+def test_attribute_triplets_by_hand(gamma: float) -> None:
+    """Per anchor (d_p - d_n + margin + gamma (a_p - a_n))+, hardest by features, in float64."""
+    found = outputs()
+    rows = found.branches["global"].metric.detach().numpy()
+    worn = 1 / (1 + np.exp(-found.extras["attributes"].detach().numpy()))
+    total = 0.0
+    for i in range(8):
+        apart = [float(np.sqrt(((rows[i] - row) ** 2).sum())) for row in rows]
+        attributes = [sum((worn[i, a] - other[a]) ** 2 for a in range(4)) for other in worn]
+        same = [k for k in range(8) if LABELS[k] == LABELS[i] and k != i]
+        near = max(same, key=apart.__getitem__)
+        far = min((k for k in range(8) if LABELS[k] != LABELS[i]), key=apart.__getitem__)
+        gap = apart[near] - apart[far] + gamma * (attributes[near] - attributes[far]) + 0.3
+        total += max(gap, 0)
+    chosen = term(kind="attribute_triplet", gamma=gamma)
+    value = chosen(found, targets())
+    assert value.item() == pytest.approx(total / 8)
+    if gamma == 0:
+        plain = term(kind="metric", margin=0.3)(found, targets())
+        assert value.item() == pytest.approx(plain.item())
+
+
+def test_acrn_is_trained_with_attribute_triplets() -> None:
+    config = load_reid_config(Path(__file__).parents[2] / "configs" / "reid" / "acrn.yaml")
+    assert [name for name, one in config.losses.items() if one.kind == "attribute_triplet"] == [
+        "triplet"
+    ]
+
+
+def test_gradients_of_attribute_triplets() -> None:
+    found, chosen = outputs(), term(kind="attribute_triplet", gamma=0.5, margin=5.0)
+
+    def loss(vectors: Tensor, logits: Tensor) -> Tensor:
+        branch = Branch(vectors, vectors, None)
+        return chosen(
+            Outputs(vectors, {"global": branch}, extras={"attributes": logits}), targets()
+        )
+
+    inputs = (found.branches["global"].metric, found.extras["attributes"])
+    assert torch.autograd.gradcheck(loss, inputs)
+
+
+@pytest.mark.parametrize("kind", ["identity", "metric", "attribute_triplet"])
 def test_branches_are_weighted_by_name(kind: str) -> None:
     found = outputs(names=("a", "b"))
     one, other = (term(kind=kind, branches={name: 1.0})(found, targets()) for name in "ab")
@@ -180,7 +225,7 @@ def test_branches_are_weighted_by_name(kind: str) -> None:
     torch.testing.assert_close(mixed, 0.5 * one + 2 * other)
 
 
-@pytest.mark.parametrize("kind", ["identity", "metric"])
+@pytest.mark.parametrize("kind", ["identity", "metric", "attribute_triplet"])
 def test_an_unknown_branch_is_refused_by_name(kind: str) -> None:
     with pytest.raises(ReidError, match="no branch 'f9'; the head has global"):
         term(kind=kind, branches={"f9": 1.0})(outputs(), targets())
