@@ -1,4 +1,4 @@
-"""The ReID commands: train, evaluate, export, export-weights."""
+"""The ReID commands: train, evaluate, compare, rank, export, export-weights."""
 
 from __future__ import annotations
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reid.cli_options import JsonOption, QuietOption, ThreadsOption, exit_codes
+from reid.cli_options import (
+    JsonOption,
+    OverridesArgument,
+    QuietOption,
+    ThreadsOption,
+    exit_codes,
+    parse_overrides,
+)
 from reid.errors import ReidError
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from reid.embeddings import Embeddings
     from reid.inference import Embedder
     from reid.network import ReidNetwork
+    from reid.opened_weights import WeightsChoice
     from reid.rank_drawing import Picture
     from reid.ranked import Labelled, Match
 
@@ -28,7 +36,7 @@ _KINDS = (".png", ".jpg", ".jpeg")
 
 def rank_command(
     query: Annotated[list[Path], typer.Option(help="Crop of who is looked for; repeatable.")],
-    out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
+    overrides: OverridesArgument = None,
     data: Annotated[
         str | None,
         typer.Option(help="NAME=FOLDER_OR_ZIP: search its gallery; names as for evaluate."),
@@ -36,8 +44,16 @@ def rank_command(
     gallery: Annotated[
         Path | None, typer.Option(help="Folder of crops to search instead of a data set.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML of the system; a checkpoint.pt needs it.")
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weight file; default: the shipped one.")
+        Path | None,
+        typer.Option(help=".safetensors or checkpoint.pt; default: the shipped model."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write, .png or .jpg; default: rank_QUERY.png, here."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=50, help="Gallery pictures to show.")] = 10,
     distance: Annotated[str, typer.Option(help="global or aligned.")] = "global",
@@ -57,10 +73,14 @@ def rank_command(
             raise ReidError(f"--distance {distance}: choose global or aligned")
         if (data is None) == (gallery is None):
             raise ReidError("give either --data or --gallery, which is searched")
-        _check_out(out, overwrite)
-        found = _rank(query, data, gallery, weights, top, distance, threads, quiet)
-        _write(out, [block for _, block in found])
-        said = {"out": str(out), "distance": distance, "queries": [one for one, _ in found]}
+        from reid.opened_weights import WeightsChoice
+
+        picture = out or Path(f"rank_{query[0].stem}.png")
+        _check_out(picture, overwrite)
+        choice = WeightsChoice(weights, config, parse_overrides(overrides or []))
+        found = _rank(query, data, gallery, choice, top, distance, threads, quiet)
+        _write(picture, [block for _, block in found])
+        said = {"out": str(picture), "distance": distance, "queries": [one for one, _ in found]}
         _print(said, as_json)
 
 
@@ -68,7 +88,7 @@ def _rank(
     queries: Sequence[Path],
     data: str | None,
     folder: Path | None,
-    weights: Path | None,
+    choice: WeightsChoice,
     top: int,
     distance: str,
     threads: int,
@@ -78,17 +98,17 @@ def _rank(
     from reid.data.market import read_image_bgr
     from reid.describe import embed_files
     from reid.inference import Embedder
+    from reid.opened_weights import our_weights
     from reid.progress import image_progress
     from reid.ranked import Labelled
-    from reid.weights_file import DEFAULT_WEIGHTS, load_weights
+    from reid.weights_file import load_weights
 
     crops = [read_image_bgr(path) for path in queries]
-    path = weights or DEFAULT_WEIGHTS
-    network = load_weights(path)[0]
-    if distance == "aligned" and network.head.part_shape is None:
-        raise ReidError(f"--distance aligned: the network of {path} has no parts")
-    with _gallery(data, folder) as pictures:
-        embedder = Embedder(path, threads=threads)
+    _check_kind(choice.path)
+    with our_weights(choice) as (file, _), _gallery(data, folder) as pictures:
+        network = load_weights(file)[0]
+        _check_network(network, choice.path, distance)
+        embedder = Embedder(file, threads=threads)
         with image_progress("embed", quiet) as on_start:
             files = tuple(picture.path for picture in pictures)
             embedded = embed_files(embedder, files, on_start(len(files)))
@@ -184,6 +204,34 @@ def _said(query: Labelled, matches: Sequence[Match]) -> dict[str, Any]:
             for rank, match in enumerate(matches, 1)
         ],
     }
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse weights of which nothing but the global vector is known.
+
+    Raises:
+        ReidError: another project's model, LOMO + XQDA, or no weights at all.
+    """
+    from reid.opened_weights import is_lomo
+
+    if path.suffix not in (".safetensors", ".pt") or is_lomo(path):
+        raise ReidError(
+            f"{path}: not a network of this project, whose maps are drawn; give a .safetensors or, "
+            "with --config, a checkpoint.pt (others' .xml, .onnx and .pth, and LOMO + XQDA, are "
+            "for reid evaluate)"
+        )
+
+
+def _check_network(network: ReidNetwork, path: Path, distance: str) -> None:
+    """Refuse a network that cannot do what is asked; `path` is named.
+
+    Raises:
+        ReidError: it needs body joints, or has no parts for the aligned distance.
+    """
+    if network.head.needs_joints:
+        raise ReidError(f"{path}: needs body joints, which the crops of reid rank do not have")
+    if distance == "aligned" and network.head.part_shape is None:
+        raise ReidError(f"--distance aligned: the network of {path} has no parts")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

@@ -18,7 +18,8 @@ from reid.miners.base import Miner, PairSelection, pick
 from reid.miners.batch_all import batch_all
 from reid.miners.batch_hard import batch_hard
 from reid.miners.margin_sample import margin_sample
-from reid.miners.opposite_pairs import opposite_pairs
+from reid.miners.opposite_pairs import Rule, opposite_pairs
+from reid.miners.random_triplets import random_triplets
 from reid.miners.soft_hard import soft_hard
 from reid.network import Branch, Outputs, ReidNetwork, Targets
 from reid.pairwise import (
@@ -32,8 +33,14 @@ from reid.terms.base import Branches, Facts, Term, TermSection, weighted_branche
 LossName = Literal[
     "contrastive", "triplet", "improved_triplet", "quadruplet", "absolute_quadruplet"
 ]
-MinerName = Literal["batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs"]
+MinerName = Literal["batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs", "random"]
 DistanceName = Literal["euclidean", "squared_euclidean", "cosine", "aligned"]
+
+
+def _random(distances: Tensor, labels: Tensor) -> PairSelection:
+    """Chance is torch's global generator, which training seeds anew at each step."""
+    return random_triplets(distances, labels, generator=torch.default_generator)
+
 
 _MINERS: dict[str, Miner] = {
     "batch_hard": batch_hard,
@@ -41,6 +48,7 @@ _MINERS: dict[str, Miner] = {
     "soft_hard": soft_hard,
     "margin_sample": margin_sample,
     "all_pairs": all_pairs,
+    "random": _random,
 }
 _DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
     "euclidean": euclidean_distances,
@@ -48,6 +56,7 @@ _DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
     "cosine": cosine_distances,
 }
 _QUADRUPLETS = ("quadruplet", "absolute_quadruplet")
+_GIVE_TRIPLETS = ("batch_hard", "batch_all", "random")
 
 
 class MetricTermConfig(TermSection):
@@ -59,8 +68,11 @@ class MetricTermConfig(TermSection):
             measures by the aligned distance of the parts.
         margin: alpha; None takes softplus instead of a margin (triplet alone).
         beta: second margin of improved_triplet and the quadruplets.
+        opposite: the quadruplets' second negative pair: "hardest" keeps the triplet's negative,
+            "hardest_pair" takes the nearest pair of two identities other than the anchor's.
         features: the branch's vector before ("metric") or after the neck.
-        branches: weights of branches by name, default all with 1.
+        branches: weights of branches by name, default all with 1. The parts belong to the picture:
+            the aligned distance counts once, with the first of these alone, which may mine.
     """
 
     kind: Literal["metric"] = "metric"
@@ -70,6 +82,7 @@ class MetricTermConfig(TermSection):
     mined_by: Literal["euclidean", "squared_euclidean", "cosine"] | None = None
     margin: float | None = Field(default=0.3, ge=0)
     beta: float = Field(default=0.1, ge=0)
+    opposite: Rule = "hardest"
     features: Literal["metric", "neck"] = "metric"
     branches: Branches = None
 
@@ -87,9 +100,13 @@ class MetricTermConfig(TermSection):
     def _check_combination(self) -> MetricTermConfig:
         if self.miner == "all_pairs" and self.loss != "contrastive":
             raise ValueError(f"miner all_pairs gives pairs; loss {self.loss} needs triplets")
-        if self.loss in _QUADRUPLETS and self.miner not in ("batch_hard", "batch_all"):
+        if self.loss in _QUADRUPLETS and self.miner not in _GIVE_TRIPLETS:
             raise ValueError(
                 f"loss {self.loss} needs triplets to complete; miner {self.miner} gives none"
+            )
+        if self.loss not in _QUADRUPLETS and self.opposite != "hardest":
+            raise ValueError(
+                f"opposite {self.opposite} is for quadruplets; loss {self.loss} is none"
             )
         if self.margin is None and self.loss != "triplet":
             raise ValueError(f"loss {self.loss} needs a margin; triplet alone can do without")
@@ -103,7 +120,10 @@ class MetricTermConfig(TermSection):
 
 
 class MetricTerm(Term):
-    """Sum over branches of loss(pairs mined by one distance, measured by another)."""
+    """Sum over branches of loss(pairs mined by one distance, measured by another).
+
+    The aligned distance is one of the picture's parts, not of a branch: it is taken once.
+    """
 
     def __init__(self, config: MetricTermConfig) -> None:
         super().__init__()
@@ -111,9 +131,11 @@ class MetricTerm(Term):
 
     def forward(self, outputs: Outputs, targets: Targets) -> Tensor:
         """Scalar."""
+        branches = list(weighted_branches(outputs, self.config.branches))
+        if self.config.distance == "aligned":
+            branches = branches[:1]
         losses = [
-            weight * self._of_branch(branch, outputs, targets.labels)
-            for branch, weight in weighted_branches(outputs, self.config.branches)
+            weight * self._of_branch(branch, outputs, targets.labels) for branch, weight in branches
         ]
         return torch.stack(losses).sum()
 
@@ -132,7 +154,7 @@ class MetricTerm(Term):
         near, far = selection.gather(measured)
         if config.loss in _QUADRUPLETS:
             assert isinstance(selection, PairSelection)
-            other = opposite_pairs(selection, mining, labels)
+            other = opposite_pairs(selection, mining, labels, config.opposite)
             return self._quadruplet(near, far, pick(measured, other))
         if config.loss == "contrastive":
             return contrastive(near, far, config.margin or 0.0)

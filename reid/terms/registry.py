@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from reid.terms.attribute_triplet import AttributeTripletConfig
 from reid.terms.body import AttributeTermConfig, LocationTermConfig, PartMaskTermConfig
 from reid.terms.identity import (
     IdentityTermConfig,
@@ -28,6 +29,7 @@ TermConfig = Annotated[
     | LocationTermConfig
     | PartMaskTermConfig
     | AttributeTermConfig
+    | AttributeTripletConfig
     | DistilFeatureConfig
     | DistilSimilarityConfig
     | DistilPartsConfig

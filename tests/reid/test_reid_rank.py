@@ -9,10 +9,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from reid_builders import TINY, TINY_HW, market_folder, person, tiny_model, tiny_weights, unit_rows
+from reid_builders import (
+    TINY,
+    TINY_HW,
+    market_folder,
+    person,
+    tiny_config,
+    tiny_model,
+    tiny_weights,
+    tiny_yaml,
+    unit_rows,
+)
+from reid_settled import settled
 from typer.testing import CliRunner, Result
 
 from reid import inference
+from reid.build import build_model
 from reid.cli import app
 from reid.config import ModelConfig
 from reid.distances import alignment_path
@@ -37,6 +49,8 @@ from reid.rank_drawing import (
 )
 from reid.rank_picture import CELL_WIDTH, Looks, align, draw_ranking, looks_of
 from reid.ranked import Labelled, Match, Verdict, folder_gallery, is_junk, ranking, verdict
+from reid.terms.base import Facts
+from reid.training_state import save_checkpoint, start_state
 from reid.weights_file import save_weights
 
 CELL_HEIGHT = 2 * CELL_WIDTH
@@ -303,7 +317,11 @@ def test_rank_in_a_folder_without_names(tmp_path: Path, weights: Path, query: Pa
         (("--query", "none.jpg"), "none.jpg: not a readable image"),
         (("--query", __file__), "test_reid_rank.py: not a readable image"),
         (("--weights", "none.safetensors"), "none.safetensors: no such weight file"),
-        (("--weights", __file__), "test_reid_rank.py: not a safetensors file"),
+        (("--weights", __file__), "test_reid_rank.py: not a network of this project"),
+        (("--weights", "peer.xml"), "give a .safetensors or, with --config, a checkpoint.pt"),
+        (("--weights", "peer.pth"), "others' .xml, .onnx and .pth, and LOMO + XQDA, are for"),
+        (("--weights", "checkpoint.pt"), "checkpoint.pt: no such weight file"),
+        (("--config", "none.yaml"), "none.yaml: No such file"),
         (("--gallery", "nowhere"), "nowhere: no such folder"),
         (("--gallery", "EMPTY"), "no .jpg or .png pictures there"),
         (("--data", "market1501=EMPTY"), "give either --data or --gallery"),
@@ -335,3 +353,56 @@ def test_a_network_without_parts_has_no_aligned_distance(tmp_path: Path, query: 
     assert result.exit_code == 2
     assert "has no parts" in result.stderr
     assert call(*words, "--out", tmp_path / "a.png").exit_code == 0
+
+
+def test_the_picture_is_named_after_the_first_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path, query: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("--query", query, "--gallery", query.parent, "--weights", weights, "--threads", 1)
+    result = call(*words)
+    assert result.exit_code == 0, result.stderr
+    written = tmp_path / f"rank_{query.stem}.png"
+    assert result.stdout.splitlines()[-1] == written.name
+    assert cv2.imread(str(written)) is not None
+    written.write_bytes(b"mine")
+    again = call(*words)
+    assert (again.exit_code, written.read_bytes()) == (2, b"mine")
+    assert again.stderr == f"{written.name}: exists already; add --overwrite to replace it\n"
+    assert call(*words, "--overwrite").exit_code == 0
+    assert cv2.imread(str(written)) is not None
+
+
+def test_a_checkpoint_ranks_as_its_weight_file_does(tmp_path: Path, query: Path) -> None:
+    config = tiny_config()
+    state = start_state(config, Facts(identities=6), "cpu")
+    settled(state.average, 3)
+    save_checkpoint(state, tmp_path / "checkpoint.pt")
+    system = tiny_yaml(tmp_path / "tiny.yaml")
+    save_weights(state.average, config.model, TINY_HW, tmp_path / "a.safetensors")
+    words = ("--query", query, "--gallery", query.parent, "--threads", 1, "--json", "--overwrite")
+    words = (*words, "--out", tmp_path / "a.png")
+    said = []
+    for file, rest in (("a.safetensors", ()), ("checkpoint.pt", ("--config", system))):
+        result = call(*words, "--weights", tmp_path / file, *rest)
+        assert result.exit_code == 0, result.stderr
+        said.append(json.loads(result.stdout)["queries"][0]["matches"])
+    assert said[0] == said[1]
+    other = (*words, "--weights", tmp_path / "checkpoint.pt")
+    alone = call(*other)
+    assert alone.exit_code == 2
+    assert "checkpoint.pt: --config is missing" in alone.stderr
+    changed = call(*other, "--config", system, "model.backbone.width=0.125")
+    assert changed.exit_code == 2
+    assert "the checkpoint is of another architecture than tiny" in changed.stderr
+
+
+def test_a_network_that_needs_joints_is_refused_by_its_name(tmp_path: Path, query: Path) -> None:
+    head = {"name": "glad", "dim": 8, "crop": "map", "head_hw": [16, 16], "body_hw": [16, 16]}
+    config = ModelConfig(backbone=TINY.backbone, head=head)  # type: ignore[arg-type]
+    path = tmp_path / "glad.safetensors"
+    save_weights(build_model(config), config, TINY_HW, path)
+    words = ("--query", query, "--gallery", query.parent, "--weights", path)
+    result = call(*words, "--out", tmp_path / "a.png")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{path}: needs body joints")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from reid_builders import TINY
 from torch import Tensor
 
 from reid.build import build_model
+from reid.config import load_reid_config
 from reid.criterion import Criterion
 from reid.data.attributes import ATTRIBUTES
 from reid.errors import ReidError
@@ -88,7 +90,7 @@ def test_the_neck_can_be_measured_instead() -> None:
 
 
 LOSSES = ("contrastive", "triplet", "improved_triplet", "quadruplet", "absolute_quadruplet")
-MINERS = ("batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs")
+MINERS = ("batch_hard", "batch_all", "soft_hard", "margin_sample", "all_pairs", "random")
 DISTANCES = ("euclidean", "squared_euclidean", "cosine", "aligned")
 
 
@@ -102,7 +104,7 @@ def test_any_loss_miner_and_distance(loss: str, miner: str, distance: str) -> No
         settings["mined_by"] = "euclidean"
     quadruplet = "quadruplet" in loss
     if (miner == "all_pairs" and loss != "contrastive") or (
-        quadruplet and miner not in ("batch_hard", "batch_all")
+        quadruplet and miner in ("soft_hard", "margin_sample")
     ):
         with pytest.raises(ValidationError, match=f"miner {miner} gives"):
             term(**settings)
@@ -116,7 +118,104 @@ def test_any_loss_miner_and_distance(loss: str, miner: str, distance: str) -> No
     assert float(gradient.abs().max()) > 0
 
 
-@pytest.mark.parametrize("kind", ["identity", "metric"])
+def test_random_triplets_are_of_the_seed_and_are_not_the_hardest() -> None:
+    found, chosen = outputs(), term(kind="metric", miner="random", margin=5.0)
+    values = []
+    for seed in (1, 1, 2, 3):
+        torch.manual_seed(seed)
+        values.append(chosen(found, targets()).item())
+    assert values[0] == values[1]
+    assert len(set(values)) == 3
+    assert max(values) < term(kind="metric", margin=5.0)(found, targets()).item()
+
+
+def test_the_rule_of_the_opposite_pair_by_hand() -> None:
+    """The nearest pair of two identities that are not the anchor's, or the triplet's B and C."""
+    found = outputs()
+    rows = found.branches["global"].metric.detach().numpy()
+    by_rule: dict[str, float] = {}
+    for rule in ("hardest", "hardest_pair"):
+        total = 0.0
+        for i, anchor in enumerate(rows):
+            apart = np.sqrt(((rows - anchor) ** 2).sum(1))
+            near = max(apart[k] for k in range(8) if LABELS[k] == LABELS[i] and k != i)
+            b = min((k for k in range(8) if LABELS[k] != LABELS[i]), key=lambda k: apart[k])
+            other = float("inf")
+            for m in [b] if rule == "hardest" else range(8):
+                for n in range(8):
+                    if len({int(LABELS[k]) for k in (i, m, n)}) == 3:
+                        other = min(other, float(np.sqrt(((rows[m] - rows[n]) ** 2).sum())))
+            total += max(near - apart[b] + 5, 0) + max(near - other + 4, 0)
+        by_rule[rule] = total / 8
+        settings = {"kind": "metric", "loss": "quadruplet", "margin": 5.0, "beta": 4.0}
+        value = term(**settings, opposite=rule)(found, targets())
+        assert value.item() == pytest.approx(by_rule[rule])
+    assert by_rule["hardest"] < by_rule["hardest_pair"] - 0.01
+
+
+def test_an_opposite_pair_without_a_quadruplet_is_refused() -> None:
+    with pytest.raises(ValidationError, match="opposite hardest_pair is for quadruplets"):
+        term(kind="metric", opposite="hardest_pair")
+
+
+def test_the_aligned_distance_counts_once_mined_by_the_first_branch() -> None:
+    """The parts are the picture's, however many branches the head has."""
+    found, aim = outputs(names=("a", "b")), targets()
+    settings = {"kind": "metric", "distance": "aligned", "mined_by": "euclidean", "margin": 5.0}
+    one, other = (term(**settings, branches={name: 1.0})(found, aim) for name in "ab")
+    assert abs(one.item() - other.item()) > 1e-3
+    torch.testing.assert_close(term(**settings)(found, aim), one)
+    torch.testing.assert_close(
+        term(**settings, branches={"b": 0.5, "a": 2.0})(found, aim), 0.5 * other
+    )
+    with pytest.raises(ReidError, match="no branch 'c'"):
+        term(**settings, branches={"a": 1.0, "c": 1.0})(found, aim)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 2.0])
+def test_attribute_triplets_by_hand(gamma: float) -> None:
+    """Per anchor (d_p - d_n + margin + gamma (a_p - a_n))+, hardest by features, in float64."""
+    found = outputs()
+    rows = found.branches["global"].metric.detach().numpy()
+    worn = 1 / (1 + np.exp(-found.extras["attributes"].detach().numpy()))
+    total = 0.0
+    for i in range(8):
+        apart = [float(np.sqrt(((rows[i] - row) ** 2).sum())) for row in rows]
+        attributes = [sum((worn[i, a] - other[a]) ** 2 for a in range(4)) for other in worn]
+        same = [k for k in range(8) if LABELS[k] == LABELS[i] and k != i]
+        near = max(same, key=apart.__getitem__)
+        far = min((k for k in range(8) if LABELS[k] != LABELS[i]), key=apart.__getitem__)
+        gap = apart[near] - apart[far] + gamma * (attributes[near] - attributes[far]) + 0.3
+        total += max(gap, 0)
+    chosen = term(kind="attribute_triplet", gamma=gamma)
+    value = chosen(found, targets())
+    assert value.item() == pytest.approx(total / 8)
+    if gamma == 0:
+        plain = term(kind="metric", margin=0.3)(found, targets())
+        assert value.item() == pytest.approx(plain.item())
+
+
+def test_acrn_is_trained_with_attribute_triplets() -> None:
+    config = load_reid_config(Path(__file__).parents[2] / "configs" / "reid" / "acrn.yaml")
+    assert [name for name, one in config.losses.items() if one.kind == "attribute_triplet"] == [
+        "triplet"
+    ]
+
+
+def test_gradients_of_attribute_triplets() -> None:
+    found, chosen = outputs(), term(kind="attribute_triplet", gamma=0.5, margin=5.0)
+
+    def loss(vectors: Tensor, logits: Tensor) -> Tensor:
+        branch = Branch(vectors, vectors, None)
+        return chosen(
+            Outputs(vectors, {"global": branch}, extras={"attributes": logits}), targets()
+        )
+
+    inputs = (found.branches["global"].metric, found.extras["attributes"])
+    assert torch.autograd.gradcheck(loss, inputs)
+
+
+@pytest.mark.parametrize("kind", ["identity", "metric", "attribute_triplet"])
 def test_branches_are_weighted_by_name(kind: str) -> None:
     found = outputs(names=("a", "b"))
     one, other = (term(kind=kind, branches={name: 1.0})(found, targets()) for name in "ab")
@@ -126,7 +225,7 @@ def test_branches_are_weighted_by_name(kind: str) -> None:
     torch.testing.assert_close(mixed, 0.5 * one + 2 * other)
 
 
-@pytest.mark.parametrize("kind", ["identity", "metric"])
+@pytest.mark.parametrize("kind", ["identity", "metric", "attribute_triplet"])
 def test_an_unknown_branch_is_refused_by_name(kind: str) -> None:
     with pytest.raises(ReidError, match="no branch 'f9'; the head has global"):
         term(kind=kind, branches={"f9": 1.0})(outputs(), targets())
