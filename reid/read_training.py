@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reid.config import ReidConfig
 from reid.data.attributes import load_attributes
+from reid.data.crops import pictures_in
 from reid.data.joints import load_joints
 from reid.data.market import read_image_bgr, read_images
 from reid.data.mixing import mixed_pictures
@@ -91,10 +92,14 @@ def _with_unlabelled(
 
 
 def _other_pictures(folder: Path | None, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder."""
+    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder.
+
+    Raises:
+        ReidError: no such folder, no picture in it, or one that cannot be decoded.
+    """
     if folder is None:
         return np.empty((0, *size_hw, 3), np.uint8)
-    paths = tuple(sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]))
+    paths = tuple(pictures_in(folder)) if folder.is_dir() else ()
     if not paths:
         raise ReidError(f"--unlabelled {folder}: no .jpg or .png pictures there")
     return read_images(paths, *size_hw)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.data.crops import Crops, Split, crops_of, find_in
+from reid.data.crops import Crops, Split, crops_of, find_in, pictures_in
 from reid.errors import ReidError
 
 _NAME = re.compile(r"^(-?\d+)_c(\d+)")
@@ -34,7 +34,7 @@ def load_split(root: Path, split: Split) -> Crops:
     """
     folder = find_in(root, _SPLITS[split], "Market-1501")
     rows = []
-    for path in sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png")):
+    for path in pictures_in(folder):
         labels = labels_in_name(path.name)
         if labels is None:
             raise ReidError(f"{path}: the name does not start with IDENTITY_cCAMERA")

@@ -62,6 +62,11 @@ def test_other_files_are_ignored(tmp_path: Path) -> None:
     assert len(load_split(tmp_path, "query")) == 1
 
 
+def test_names_may_end_in_capitals_and_in_jpeg(tmp_path: Path) -> None:
+    put(tmp_path / "query", "0003_c2s1_1.JPG", "0005_c1s1_1.jpeg", "0004_c1s1_1.Png")
+    assert load_split(tmp_path, "query").identities.tolist() == [3, 4, 5]
+
+
 @pytest.mark.parametrize("name", ["portrait.jpg", "0002.jpg", "c1_0002.jpg", "0002_s1.jpg"])
 def test_a_bad_name_is_refused_by_name(tmp_path: Path, name: str) -> None:
     put(tmp_path / "query", "0003_c2s1_1.jpg", name)
