@@ -25,7 +25,7 @@ class Peer:
         threads: CPU threads; 0 lets the runtime choose.
 
     Raises:
-        ReidError: the file cannot be read or is not such a model.
+        ReidError: the file cannot be read, is not such a model, or is an export of ours.
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:

@@ -10,12 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.data.crops import DISTRACTOR_IDENTITY, JUNK_IDENTITY
+from reid.data.crops import DISTRACTOR_IDENTITY, JUNK_IDENTITY, pictures_in
 from reid.data.market import labels_in_name
 from reid.errors import ReidError
 
 Verdict = Literal["right", "wrong", "unknown"]
-_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,7 @@ def folder_gallery(folder: Path) -> tuple[Labelled, ...]:
     """
     if not folder.is_dir():
         raise ReidError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
-    found = tuple(Labelled.by_name(path) for path in paths)
+    found = tuple(Labelled.by_name(path) for path in pictures_in(folder))
     kept = tuple(picture for picture in found if picture.identity != JUNK_IDENTITY)
     if not kept:
         raise ReidError(f"{folder}: no .jpg or .png pictures there")

@@ -44,7 +44,8 @@ class Teacher:
         threads: CPU threads; 0 lets the runtime choose.
 
     Raises:
-        ReidError: the file cannot be read, has no such input, or needs body joints.
+        ReidError: the file cannot be read, has no such input, needs body joints, or is an export
+            of ours (`reid.export`), which takes normalised RGB.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
@@ -59,6 +60,7 @@ class Teacher:
         try:
             convert = _TORCH.get(path.suffix, core.read_model)
             model = convert(path)
+            _refuse_export(model, path)
             shape = list(model.inputs[0].partial_shape)
             if len(model.inputs) != 1 or len(shape) != 4 or shape[2].is_dynamic:
                 raise ReidError(f"{path}: the model has no single picture input of fixed size")
@@ -105,6 +107,13 @@ class Teacher:
 
     def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.array(self._compiled(images)[0], np.float32).reshape(TEACHER_BATCH, -1)
+
+
+def _refuse_export(model: openvino.Model, path: Path) -> None:
+    """Refuse what `reid.export` wrote: OpenVINO has its notes as they are, ONNX's by framework."""
+    for place in ("crosswalk", "framework"):
+        if all(model.has_rt_info([place, key]) for key in ("fingerprint", "preprocessing")):
+            raise ReidError(f"{path}: an export of this project; give its .safetensors instead")
 
 
 def _torchreid(path: Path) -> openvino.Model:

@@ -17,6 +17,8 @@ JUNK_IDENTITY = -1
 """Images of nobody in particular: every loader leaves them out."""
 DISTRACTOR_IDENTITY = 0
 """People who are no query's right answer: they stay in the gallery."""
+PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+"""What pictures' names end in, in small or capital letters."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files of a folder that end as `PICTURES` do, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
 def crops_of(rows: Iterable[tuple[Path, int, int]], where: Path) -> Crops:

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid.data.crops import Crops, Split, crops_of, find_in
+from reid.data.crops import Crops, Split, crops_of, find_in, pictures_in
 from reid.errors import ReidError
 
 _NAME = re.compile(r"^(-?\d+)_c(\d+)")
+_JPEG, _SCAN, _END = b"\xff\xd8", b"\xda", b"\xff\xd9"
 _SPLITS: dict[Split, str] = {
     "train": "bounding_box_train",
     "query": "query",
@@ -34,7 +35,7 @@ def load_split(root: Path, split: Split) -> Crops:
     """
     folder = find_in(root, _SPLITS[split], "Market-1501")
     rows = []
-    for path in sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png")):
+    for path in pictures_in(folder):
         labels = labels_in_name(path.name)
         if labels is None:
             raise ReidError(f"{path}: the name does not start with IDENTITY_cCAMERA")
@@ -52,15 +53,32 @@ def read_image_bgr(path: Path) -> NDArray[np.uint8]:
     """Decode one image: (h, w, 3) uint8 BGR.
 
     Raises:
-        ReidError: it cannot be decoded.
+        ReidError: it cannot be decoded, or is a JPEG that is cut off, whose missing rows a
+            decoder may fill with grey.
     """
     try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error:
+        content = path.read_bytes()
+        if content.startswith(_JPEG) and not _is_whole(content):
+            raise ReidError(f"{path}: not a readable image: the JPEG's end is missing")
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
         image = None
     if image is None:
         raise ReidError(f"{path}: not a readable image")
     return image.astype(np.uint8, copy=False)
+
+
+def _is_whole(jpeg: bytes) -> bool:
+    """Whether the end marker follows the first scan; what comes after it does not matter.
+
+    The segments before the scan are skipped by their lengths (ITU-T T.81, B.1.1.4), as a small
+    picture in them has an end marker of its own; inside a scan FF is never followed by D9.
+    """
+    at = len(_JPEG)
+    while jpeg[at : at + 1] == b"\xff" and jpeg[at + 1 : at + 2] != _SCAN:
+        filling = jpeg[at + 1 : at + 2] == b"\xff"
+        at += 1 if filling else 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return _END in jpeg[at:]
 
 
 def read_images(paths: tuple[Path, ...], height: int, width: int) -> NDArray[np.uint8]:

@@ -13,10 +13,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from reid.data import cuhk03, market, mars, msmt17
-from reid.data.crops import Crops, Split
+from reid.data.crops import PICTURES, Crops, Split
 from reid.errors import ReidError
-
-_IMAGES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def data_folder(source: DataSource) -> Iterator[DataSource]:
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="crosswalk-data-") as folder:
-        _unpack(source.path, Path(folder), _IMAGES | _LAYOUTS[source.name].lists)
+        _unpack(source.path, Path(folder), PICTURES | _LAYOUTS[source.name].lists)
         yield replace(source, path=Path(folder))
 
 

@@ -62,6 +62,11 @@ def test_other_files_are_ignored(tmp_path: Path) -> None:
     assert len(load_split(tmp_path, "query")) == 1
 
 
+def test_names_may_end_in_capitals_and_in_jpeg(tmp_path: Path) -> None:
+    put(tmp_path / "query", "0003_c2s1_1.JPG", "0005_c1s1_1.jpeg", "0004_c1s1_1.Png")
+    assert load_split(tmp_path, "query").identities.tolist() == [3, 4, 5]
+
+
 @pytest.mark.parametrize("name", ["portrait.jpg", "0002.jpg", "c1_0002.jpg", "0002_s1.jpg"])
 def test_a_bad_name_is_refused_by_name(tmp_path: Path, name: str) -> None:
     put(tmp_path / "query", "0003_c2s1_1.jpg", name)
@@ -97,3 +102,48 @@ def test_a_corrupt_image_is_refused_by_name(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(ReidError, match=r"0001_c1s1.jpg: not a readable image"):
         read_images((path,), 8, 8)
+
+
+def jpeg(progressive: bool = False) -> bytes:
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive)]
+    return cv2.imencode(".jpg", person(1, 1, 64, 32), options)[1].tobytes()
+
+
+def with_small_picture(content: bytes) -> bytes:
+    """The JPEG with a whole one in a segment in front, as cameras put a preview there."""
+    small = jpeg()
+    return content[:2] + b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small + content[2:]
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("ending", [b"", b"\0" * 300])
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_jpeg_cut_off_is_refused_by_name(
+    tmp_path: Path, progressive: bool, ending: bytes, preview: bool
+) -> None:
+    content = jpeg(progressive)
+    content = content[: len(content) * 7 // 8]
+    path = tmp_path / "0001_c1s1.jpg"
+    path.write_bytes((with_small_picture(content) if preview else content) + ending)
+    assert cv2.imread(str(path)) is not None, "OpenCV fills it up"
+    with pytest.raises(ReidError, match=r"0001_c1s1.jpg: .* the JPEG's end is missing"):
+        read_image_bgr(path)
+
+
+@pytest.mark.parametrize("part", [0.5, 0.7, 0.99])
+def test_a_part_of_a_jpeg_is_never_read(tmp_path: Path, part: float) -> None:
+    path = tmp_path / "0001_c1s1.jpg"
+    path.write_bytes(jpeg()[: int(len(jpeg()) * part)])
+    with pytest.raises(ReidError, match=r"0001_c1s1.jpg: "):
+        read_image_bgr(path)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\0" * 300, b"\r\n", b"more of a phone \xff\xda"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_whole_jpeg_is_read_whatever_follows(
+    tmp_path: Path, progressive: bool, ending: bytes
+) -> None:
+    path = tmp_path / "0001_c1s1.jpg"
+    path.write_bytes(with_small_picture(jpeg(progressive)) + ending)
+    whole = cv2.imdecode(np.frombuffer(jpeg(progressive), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(read_image_bgr(path), whole)

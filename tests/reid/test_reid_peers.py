@@ -10,12 +10,14 @@ import openvino as ov
 import pytest
 from numpy.typing import NDArray
 from openvino import opset13 as ops
-from reid_builders import market_folder, person
+from reid_builders import TINY_HW, market_folder, person, tiny_model
 
 from reid.data.source import DataSource
 from reid.errors import ReidError
 from reid.evaluate import evaluate_folder
+from reid.export import Format, export
 from reid.peers import Peer
+from reid.teacher import Teacher
 
 HW = (8, 4)
 
@@ -83,3 +85,12 @@ def test_the_evaluator_takes_a_peer(tmp_path: Path, distance: str) -> None:
 def test_an_unusable_file(tmp_path: Path) -> None:
     with pytest.raises(ReidError, match="no such teacher file"):
         Peer(tmp_path / "m.xml")
+
+
+@pytest.mark.parametrize(("to", "name"), [("openvino", "ours/model.xml"), ("onnx", "ours.onnx")])
+def test_our_own_exports_take_other_pictures(tmp_path: Path, to: Format, name: str) -> None:
+    """Normalised RGB: fed with BGR in 0..255 they would give wrong scores and teach wrongly."""
+    export(tiny_model(), TINY_HW, "print", to, tmp_path / name.split("/")[0])
+    for reader in (Peer, Teacher):
+        with pytest.raises(ReidError, match=f"{name}: an export of this project; give its .safet"):
+            reader(tmp_path / name)
