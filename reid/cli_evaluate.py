@@ -49,7 +49,9 @@ def evaluate_command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the occlusion.")] = 0,
     joints: JointsOption = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")
+    ] = "auto",
     threads: ThreadsOption = 0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
