@@ -20,6 +20,9 @@ from reid.progress import image_progress
 from reid.teacher import picture_features, teacher_features
 from reid.training_set import TrainingSet
 
+_MEASURED = 256
+"""Pictures of which `decoding_size` reads the size, well under a second of work."""
+
 
 @dataclass(frozen=True)
 class TrainingInputs:
@@ -42,17 +45,16 @@ class TrainingInputs:
 
 
 def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs) -> TrainingSet:
-    """Decode all training images at their own size, and embed them with the teacher.
+    """Decode all training images at the size of `decoding_size`, and embed them with the teacher.
 
     Raises:
         ReidError: not the layout, an image that cannot be decoded, an unusable teacher, or a
             file of joints or attributes that does not know all images.
     """
     crops = load_split(source, "train")
-    height, width = read_image_bgr(crops.paths[0]).shape[:2]
-    largest = [max(phase.size_hw[side] for phase in system.train.phases) for side in (0, 1)]
-    size = (min(height, largest[0]), min(width, largest[1]))
-    data = TrainingSet(read_images(crops.paths, *size), crops.identities)
+    data = TrainingSet(
+        read_images(crops.paths, *decoding_size(system, crops.paths)), crops.identities
+    )
     if inputs.joints is not None:
         data = replace(data, joints=load_joints(inputs.joints, crops, "train"))
     if inputs.attributes is not None:
@@ -70,6 +72,26 @@ def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs)
     data = replace(data, teacher=features)
     count = system.train.unlabelled_pictures
     return _with_unlabelled(data, count, system.train.seed, inputs) if count else data
+
+
+def decoding_size(system: ReidConfig, paths: tuple[Path, ...]) -> tuple[int, int]:
+    """Height and width at which the pictures are kept: what the phases need, if they have it.
+
+    Each side is the largest of all phases, but not more than the largest among the first picture,
+    the last and evenly spaced ones between them, 256 in all: memory for enlarged pictures would
+    be wasted.
+
+    Raises:
+        ReidError: one of these pictures cannot be decoded.
+    """
+    rows = np.linspace(0, len(paths) - 1, min(len(paths), _MEASURED)).astype(int)
+    sizes = [read_image_bgr(paths[row]).shape[:2] for row in rows]
+    needed = [phase.size_hw for phase in system.train.phases]
+    height, width = (
+        min(max(size[side] for size in sizes), max(size[side] for size in needed))
+        for side in (0, 1)
+    )
+    return height, width
 
 
 def _with_unlabelled(
