@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.build import build_model
 from reid.config import ReidConfig
 from reid.data.attributes import load_attributes
 from reid.data.crops import pictures_in
@@ -18,7 +19,7 @@ from reid.data.source import DataSource, load_split
 from reid.errors import ReidError
 from reid.progress import image_progress
 from reid.teacher import picture_features, teacher_features
-from reid.training_set import TrainingSet
+from reid.training_set import TrainingSet, check_head, check_inputs
 
 _MEASURED = 256
 """Pictures of which `decoding_size` reads the size, well under a second of work."""
@@ -48,17 +49,21 @@ def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs)
     """Decode all training images at the size of `decoding_size`, and embed them with the teacher.
 
     Raises:
-        ReidError: not the layout, an image that cannot be decoded, an unusable teacher, or a
-            file of joints or attributes that does not know all images.
+        ReidError: before any picture is decoded: something that losses or head need is not given,
+            not the layout, or a file of joints or attributes that does not know all images; then
+            an image that cannot be decoded, or an unusable teacher.
     """
+    given = [x is not None for x in (inputs.joints, inputs.attributes, inputs.teacher)]
+    check_inputs(system, *given)
+    check_head(system, build_model(system.model), given[0])
     crops = load_split(source, "train")
-    data = TrainingSet(
-        read_images(crops.paths, *decoding_size(system, crops.paths)), crops.identities
-    )
+    joints = attributes = None
     if inputs.joints is not None:
-        data = replace(data, joints=load_joints(inputs.joints, crops, "train"))
+        joints = load_joints(inputs.joints, crops, "train")
     if inputs.attributes is not None:
-        data = replace(data, attributes=load_attributes(inputs.attributes, crops.identities)[0])
+        attributes = load_attributes(inputs.attributes, crops.identities)[0]
+    images = read_images(crops.paths, *decoding_size(system, crops.paths))
+    data = TrainingSet(images, crops.identities, joints=joints, attributes=attributes)
     if inputs.teacher is None:
         return data
     with image_progress("teacher", inputs.quiet) as on_start:
