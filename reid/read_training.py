@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from reid.data.joints import load_joints
 from reid.data.market import read_image_bgr, read_images
 from reid.data.mixing import mixed_pictures
 from reid.data.source import DataSource, load_split
+from reid.distributed import Place, leader_first
 from reid.errors import ReidError
 from reid.progress import image_progress
 from reid.teacher import picture_features, teacher_features
@@ -34,6 +35,7 @@ class TrainingInputs:
         teacher: model to learn from, or None. unlabelled: folder of crops of anybody, or None.
         joints: .npz of body joints, or None. attributes: .csv of attributes, or None.
         threads: CPU threads of the teacher; 0 lets the runtime choose. quiet: no progress bar.
+        place: this process among several; rank 0 embeds, the others read what it has cached.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class TrainingInputs:
     attributes: Path | None = None
     threads: int = 0
     quiet: bool = False
+    place: Place = field(default_factory=Place)
 
 
 def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs) -> TrainingSet:
@@ -66,7 +69,7 @@ def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs)
     data = TrainingSet(images, crops.identities, joints=joints, attributes=attributes)
     if inputs.teacher is None:
         return data
-    with image_progress("teacher", inputs.quiet) as on_start:
+    with leader_first(inputs.place), image_progress("teacher", inputs.quiet) as on_start:
         features = teacher_features(
             inputs.teacher,
             crops.paths,
@@ -107,7 +110,8 @@ def _with_unlabelled(
     height, width = data.images.shape[1:3]
     others = _other_pictures(inputs.unlabelled, (height, width))
     mixed = mixed_pictures(data.images, others, count, seed)
-    with image_progress("teacher, unlabelled", inputs.quiet) as on_start:
+    shown = image_progress("teacher, unlabelled", inputs.quiet)
+    with leader_first(inputs.place), shown as on_start:
         features = picture_features(
             inputs.teacher,
             mixed,
