@@ -74,6 +74,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
         options.attributes,
         options.threads,
         quiet,
+        place,
     )
     try:
         with data_folder(parse_data(options.data)) as source:

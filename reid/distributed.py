@@ -7,12 +7,20 @@ cannot work with the second backward pass of a gradient penalty.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from reid.errors import ReidError
+
+_PATIENCE = timedelta(hours=12)
+"""How long one process waits for another: a teacher may embed for hours; torchrun ends the
+others of a process that has died."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ def join_group(device: str) -> tuple[Place, str]:
         device = f"cuda:{int(os.environ['LOCAL_RANK'])}"
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
     return Place(dist.get_rank(), world), device
 
 
@@ -75,6 +83,24 @@ def any_process(here: bool, place: Place) -> bool:
     answer = torch.tensor([int(here)], device=device)
     dist.all_reduce(answer, dist.ReduceOp.MAX)
     return bool(answer.item())
+
+
+@contextmanager
+def leader_first(place: Place) -> Iterator[None]:
+    """Inside, rank 0 works while the others wait; then they do the same, from what it has left.
+
+    Raises:
+        ReidError: in the others, where rank 0 has failed.
+    """
+    if not place.leads and any_process(False, place):
+        raise ReidError(f"process {place.rank}: the first process has failed")
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if place.leads:
+            any_process(not done, place)
 
 
 def _no_gradient(parameter: nn.Parameter) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reid.build import build_model
 from reid.config import ReidConfig
 from reid.data.attributes import load_attributes
 from reid.data.crops import pictures_in
@@ -15,10 +16,11 @@ from reid.data.joints import load_joints
 from reid.data.market import read_image_bgr, read_images
 from reid.data.mixing import mixed_pictures
 from reid.data.source import DataSource, load_split
+from reid.distributed import Place, leader_first
 from reid.errors import ReidError
 from reid.progress import image_progress
 from reid.teacher import picture_features, teacher_features
-from reid.training_set import TrainingSet
+from reid.training_set import TrainingSet, check_head, check_inputs
 
 _MEASURED = 256
 """Pictures of which `decoding_size` reads the size, well under a second of work."""
@@ -33,6 +35,7 @@ class TrainingInputs:
         teacher: model to learn from, or None. unlabelled: folder of crops of anybody, or None.
         joints: .npz of body joints, or None. attributes: .csv of attributes, or None.
         threads: CPU threads of the teacher; 0 lets the runtime choose. quiet: no progress bar.
+        place: this process among several; rank 0 embeds, the others read what it has cached.
     """
 
     folder: Path
@@ -42,26 +45,31 @@ class TrainingInputs:
     attributes: Path | None = None
     threads: int = 0
     quiet: bool = False
+    place: Place = field(default_factory=Place)
 
 
 def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs) -> TrainingSet:
     """Decode all training images at the size of `decoding_size`, and embed them with the teacher.
 
     Raises:
-        ReidError: not the layout, an image that cannot be decoded, an unusable teacher, or a
-            file of joints or attributes that does not know all images.
+        ReidError: before any picture is decoded: something that losses or head need is not given,
+            not the layout, or a file of joints or attributes that does not know all images; then
+            an image that cannot be decoded, or an unusable teacher.
     """
+    given = [x is not None for x in (inputs.joints, inputs.attributes, inputs.teacher)]
+    check_inputs(system, *given)
+    check_head(system, build_model(system.model), given[0])
     crops = load_split(source, "train")
-    data = TrainingSet(
-        read_images(crops.paths, *decoding_size(system, crops.paths)), crops.identities
-    )
+    joints = attributes = None
     if inputs.joints is not None:
-        data = replace(data, joints=load_joints(inputs.joints, crops, "train"))
+        joints = load_joints(inputs.joints, crops, "train")
     if inputs.attributes is not None:
-        data = replace(data, attributes=load_attributes(inputs.attributes, crops.identities)[0])
+        attributes = load_attributes(inputs.attributes, crops.identities)[0]
+    images = read_images(crops.paths, *decoding_size(system, crops.paths))
+    data = TrainingSet(images, crops.identities, joints=joints, attributes=attributes)
     if inputs.teacher is None:
         return data
-    with image_progress("teacher", inputs.quiet) as on_start:
+    with leader_first(inputs.place), image_progress("teacher", inputs.quiet) as on_start:
         features = teacher_features(
             inputs.teacher,
             crops.paths,
@@ -102,7 +110,8 @@ def _with_unlabelled(
     height, width = data.images.shape[1:3]
     others = _other_pictures(inputs.unlabelled, (height, width))
     mixed = mixed_pictures(data.images, others, count, seed)
-    with image_progress("teacher, unlabelled", inputs.quiet) as on_start:
+    shown = image_progress("teacher, unlabelled", inputs.quiet)
+    with leader_first(inputs.place), shown as on_start:
         features = picture_features(
             inputs.teacher,
             mixed,

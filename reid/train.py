@@ -22,7 +22,7 @@ from reid.network import Outputs, ReidNetwork, Targets
 from reid.schedule import in_steps, learning_rate_at, step_seed, total_steps
 from reid.terms.base import check_branches
 from reid.training_log import TrainingLog
-from reid.training_set import TrainingSet, check_data
+from reid.training_set import TrainingSet, check_data, check_head
 from reid.training_state import (
     TrainingState,
     adopt_weights,
@@ -72,10 +72,8 @@ def train(
         config.train.images_per_identity,
         config.train.seed,
     )
-    out.mkdir(parents=True, exist_ok=True)
     state = start_state(config, data.facts(), device)
-    if state.networks[0].head.needs_joints and data.joints is None:
-        raise ReidError(f"head {config.model.head.name}: needs joints; give --joints FILE")
+    check_head(config, state.networks[0], data.joints is not None)
     check_named_branches(config, state.average)
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
@@ -84,6 +82,7 @@ def train(
         adopt_weights(state, initial, device)
     elif pretrained is not None:
         start_backbones(state, pretrained)
+    out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, data, out, device, state, place)
     with TrainingLog(out, state.step, place.leads) as log:
         _run_steps(trainer, sampler, checkpoint, log, on_step or (lambda record: None))

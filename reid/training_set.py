@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reid.config import ReidConfig
 from reid.errors import ReidError
+from reid.network import ReidNetwork
 from reid.terms.base import Facts
 
 
@@ -51,12 +52,30 @@ def check_data(config: ReidConfig, data: TrainingSet) -> None:
         ReidError: body joints or attributes are missing; or every term has weight 0, or a
             teacher that is not there.
     """
+    check_inputs(config, *(x is not None for x in (data.joints, data.attributes, data.teacher)))
+
+
+def check_inputs(config: ReidConfig, joints: bool, attributes: bool, teacher: bool) -> None:
+    """`check_data` before anything is read: by what is given.
+
+    Raises:
+        ReidError: as `check_data`.
+    """
     active = {name: term for name, term in config.losses.items() if term.weight}
-    there = {"joints": data.joints is not None, "attributes": data.attributes is not None}
+    there = {"joints": joints, "attributes": attributes}
     for name, term in active.items():
         for what, given in there.items():
             if what in term.needs_data and not given:
                 raise ReidError(f"losses.{name}: needs {what}; give --{what} FILE")
-    taught = data.teacher is not None
-    if not any(taught or "teacher" not in term.needs_data for term in active.values()):
+    if not any(teacher or "teacher" not in term.needs_data for term in active.values()):
         raise ReidError("losses: every term has weight 0, or its teacher is missing")
+
+
+def check_head(config: ReidConfig, network: ReidNetwork, joints: bool) -> None:
+    """Refuse to train a head that cannot do without joints, without them.
+
+    Raises:
+        ReidError: it is so.
+    """
+    if network.head.needs_joints and not joints:
+        raise ReidError(f"head {config.model.head.name}: needs joints; give --joints FILE")

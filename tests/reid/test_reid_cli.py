@@ -270,6 +270,52 @@ def test_train_refuses(
     assert not (tmp_path / "run").exists()
 
 
+ONLY_TAUGHT = ("losses.identity.weight=0", "losses.trihard.weight=0", "losses.aligned.weight=0")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--joints", "none.npz"), "none.npz: not an .npz file of joints"),
+        (("--attributes", "none.csv"), "none.csv: No such file"),
+        (("--attributes", __file__), f"{__file__}: no column identity"),
+        (
+            ("losses={a: {kind: attributes}}", "model.head={name: acrn}"),
+            "losses.a: needs attributes; give --attributes FILE",
+        ),
+        (
+            ("losses={a: {kind: identity}}", "model.head={name: glad, dim: 8}"),
+            "head glad: needs jo",
+        ),
+        (ONLY_TAUGHT, "losses: every term has weight 0, or its teacher is missing"),
+    ],
+)
+def test_bad_inputs_are_refused_before_pictures_are_decoded(
+    tmp_path: Path, config: Path, words: tuple[str, ...], message: str
+) -> None:
+    """The only picture cannot be decoded."""
+    (tmp_path / "bounding_box_train").mkdir()
+    (tmp_path / "bounding_box_train" / "0001_c1s1_1.jpg").write_bytes(b"no picture")
+    out = tmp_path / "run"
+    base = ("--config", config, "--data", f"market1501={tmp_path}", "--out", out)
+    result = call("train", *base, *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--initial", "--pretrained"])
+def test_weights_that_cannot_be_read_leave_no_folder(
+    tmp_path: Path, data: Path, config: Path, option: str
+) -> None:
+    out = tmp_path / "run"
+    base = ("--config", config, "--data", f"market1501={data}", "--out", out)
+    result = call("train", *base, option, tmp_path / "none.pth")
+    assert result.exit_code == 2
+    assert "none.pth" in result.stderr
+    assert not out.exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu(data: Path, config: Path) -> None:
     result = call("train", "--config", config, "--data", f"market1501={data}", "--device", "cuda")

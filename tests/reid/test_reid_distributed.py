@@ -15,10 +15,21 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from reid_builders import market_folder, people, tiny_config, tiny_yaml
+from test_reid_teacher import save_teacher
 from torch import Tensor, nn
 
 from reid.config import ReidConfig
-from reid.distributed import Place, any_process, average_gradients, join_group, leave_group
+from reid.data.source import DataSource
+from reid.distributed import (
+    Place,
+    any_process,
+    average_gradients,
+    join_group,
+    leader_first,
+    leave_group,
+)
+from reid.errors import ReidError
+from reid.read_training import TrainingInputs, training_set
 from reid.train import train
 from reid.training_state import TrainingState, read_checkpoint
 
@@ -60,9 +71,38 @@ def worker(rank: int, port: int, folder: str) -> None:
         "gradients": [p.grad for p in layers.parameters()],
         "any": [any_process(words[rank], place) for words in ((0, 0), (0, 1), (1, 0), (1, 1))],
     }
+    found["embedded"] = embedded_by(place, Path(folder))
+    found["failed"] = failed_after_the_leader(place)
     found["students"] = trained_students(place, Path(folder) / str(rank))
     torch.save(found, Path(folder) / f"{rank}.pt")
     leave_group()
+
+
+def embedded_by(place: Place, folder: Path) -> list[int]:
+    """The numbers of pictures that this process's teacher embeds, of 20, with a shared cache."""
+    import reid.read_training as module
+
+    done: list[int] = []
+    original = module.teacher_features
+
+    def spy(*words: object, on_done: object, **named: object) -> object:
+        return original(*words, on_done=done.append, **named)  # type: ignore[arg-type]
+
+    module.teacher_features = spy  # type: ignore[assignment]
+    source = DataSource("market1501", folder / "data")
+    inputs = TrainingInputs(folder / "run", folder / "t.xml", threads=1, quiet=True, place=place)
+    assert training_set(small_system(), source, inputs).teacher is not None
+    module.teacher_features = original
+    return done
+
+
+def failed_after_the_leader(place: Place) -> str:
+    """What a process gets where the first one fails."""
+    try:
+        with leader_first(place):
+            raise ReidError(f"work of {place.rank}")
+    except ReidError as error:
+        return str(error)
 
 
 def trained_students(place: Place, out: Path) -> dict[str, Tensor]:
@@ -87,6 +127,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:  #
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
+    market_folder(folder / "data")
+    save_teacher(folder / "t.xml")
     mp.spawn(worker, (port, str(folder)), nprocs=WORLD)
     return folder, [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]
 
@@ -124,6 +166,15 @@ def test_only_the_first_process_writes(two) -> None:  # type: ignore[no-untyped-
     folder = two[0]
     assert {path.name for path in (folder / "0").iterdir()} >= {"checkpoint.pt", "log.jsonl"}
     assert not list((folder / "1").iterdir())
+
+
+def test_one_process_embeds_with_the_teacher_and_the_other_reads(two) -> None:  # type: ignore[no-untyped-def]
+    assert [found["embedded"] for found in two[1]] == [[16, 20], []]
+
+
+def test_the_others_do_not_start_after_the_first_has_failed(two) -> None:  # type: ignore[no-untyped-def]
+    wanted = ["work of 0", "process 1: the first process has failed"]
+    assert [found["failed"] for found in two[1]] == wanted
 
 
 def test_alone_nobody_is_asked() -> None:
