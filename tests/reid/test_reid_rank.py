@@ -380,8 +380,8 @@ def test_a_checkpoint_ranks_as_its_weight_file_does(tmp_path: Path, query: Path)
     save_checkpoint(state, tmp_path / "checkpoint.pt")
     system = tiny_yaml(tmp_path / "tiny.yaml")
     save_weights(state.average, config.model, TINY_HW, tmp_path / "a.safetensors")
-    words = ("--query", query, "--gallery", query.parent, "--threads", 1, "--json", "--overwrite")
-    words = (*words, "--out", tmp_path / "a.png")
+    out = ("--out", tmp_path / "a.png", "--overwrite", "--json")
+    words = ("--query", query, "--gallery", query.parent, "--threads", 1, *out)
     said = []
     for file, rest in (("a.safetensors", ()), ("checkpoint.pt", ("--config", system))):
         result = call(*words, "--weights", tmp_path / file, *rest)
