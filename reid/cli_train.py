@@ -112,7 +112,7 @@ def fit_classical(options: TrainOptions) -> dict[str, str]:
     for name in ("teacher", "unlabelled", "joints", "attributes", "pretrained", "initial"):
         if getattr(options, name) is not None:
             raise ReidError(f"--{name}: {system.name} is fitted on the pictures alone")
-    if options.resume or options.device != "cpu":
+    if options.resume or options.device not in ("auto", "cpu"):
         word = "--resume" if options.resume else f"--device {options.device}"
         raise ReidError(f"{word}: {system.name} is fitted in one go on the CPU")
     path = (options.out or Path("runs") / system.name) / "model.safetensors"
