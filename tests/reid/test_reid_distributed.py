@@ -214,7 +214,7 @@ def test_torchrun_finishes_and_one_process_speaks(tmp_path: Path) -> None:
 def test_ctrl_c_of_torchrun_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     data = market_folder(tmp_path / "M", 6)
     config = tiny_yaml(
-        tmp_path / "tiny.yaml", steps=100_000, identities_per_batch=3, checkpoint_every=2
+        tmp_path / "tiny.yaml", steps=100, identities_per_batch=3, checkpoint_every=2
     )
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     run = torchrun(config, data, tmp_path / "run")
@@ -225,9 +225,8 @@ def test_ctrl_c_of_torchrun_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) ->
     stderr = run.communicate(timeout=60)[1]
     assert run.returncode != 0
     assert "Interrupted." in stderr
-    step = read_checkpoint(checkpoint)["step"]
-    assert step >= 2
-    more = torchrun(config, data, tmp_path / "run", "--resume", f"train.phases.0.steps={step + 1}")
+    assert 2 <= read_checkpoint(checkpoint)["step"] < 100
+    more = torchrun(config, data, tmp_path / "run", "--resume")
     stderr = more.communicate(timeout=250)[1]
     assert more.returncode == 0, stderr
-    assert read_checkpoint(checkpoint)["step"] == step + 1
+    assert read_checkpoint(checkpoint)["step"] == 100
