@@ -161,6 +161,7 @@ def test_no_readable_camera_is_bad_input(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["run"]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_weights_that_are_missing_leave_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_distances_are_those_of_the_metric(system: LomoXqda) -> None:
             assert distances[a, b] == pytest.approx(expected, rel=2e-3, abs=1e-5 * scale)
 
 
+@pytest.mark.slow
 def test_enough_components_change_nothing(system: LomoXqda) -> None:
     reduced = LomoXqda.fit(*pictures(0, 12), components=47)
     crops = [person(i, 8) for i in range(50, 56)]

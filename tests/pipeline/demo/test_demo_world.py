@@ -43,6 +43,7 @@ def test_three_views_and_at_least_eight_people_in_two_or_more() -> None:
     assert set(seen) <= set(PEOPLE)
 
 
+@pytest.mark.slow
 def test_nobody_is_in_two_views_at_one_time() -> None:
     for spans in presence().values():
         for (_, _, last), (_, first, _) in pairwise(spans):
