@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -102,7 +103,7 @@ class Maps:
     joints: Tensor | None = None
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """Base of all heads.
 
     Attributes:
@@ -115,9 +116,9 @@ class Head(nn.Module):
     embedding_dim: int
     part_shape: tuple[int, int] | None = None
 
+    @abstractmethod
     def forward(self, maps: Maps, targets: Targets | None = None) -> Outputs:
         """Maps -> Outputs; `targets` are there in training alone."""
-        raise NotImplementedError
 
 
 class ReidNetwork(nn.Module):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """(B, 3, H, W) pictures -> (B, out_channels, h, w) maps.
 
     Attributes:
@@ -19,9 +21,9 @@ class Backbone(nn.Module):
     stage_strides: tuple[int, ...]
     out_channels: int
 
+    @abstractmethod
     def stages(self, x: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> the maps of C2 to C5, each (B, channels, H / stride, W / stride)."""
-        raise NotImplementedError
 
     def final_map(self, stages: tuple[Tensor, ...]) -> Tensor:
         """The maps of C2 to C5 -> (B, out_channels, h, w); here the last one."""

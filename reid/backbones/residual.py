@@ -6,6 +6,7 @@ Parameters are named as in torchvision and in the public HRNet: `conv1`, `bn1`, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -19,7 +20,7 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module, ABC):
     """y = relu(x + f(x)), with a 1x1 projection of x where the shapes differ.
 
     Args:
@@ -47,11 +48,13 @@ class ResidualBlock(nn.Module):
                 nn.BatchNorm2d(out_channels),
             )
 
+    @abstractmethod
     def _layers(self, in_channels: int, mid: int, stride: int, first_norm: Norm) -> None:
-        raise NotImplementedError
+        """Make the convolutions and norms of f."""
 
+    @abstractmethod
     def _residual(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        """f(x)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, mid * expansion, H / stride, W / stride)."""

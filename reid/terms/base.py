@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -29,7 +30,7 @@ class Facts:
     attribute_share: tuple[float, ...] | None = None
 
 
-class Term(nn.Module):
+class Term(nn.Module, ABC):
     """A scalar loss of a batch; may have parameters of its own, which are trained too.
 
     Attributes:
@@ -38,9 +39,9 @@ class Term(nn.Module):
 
     all_pictures: ClassVar[bool] = False
 
+    @abstractmethod
     def forward(self, outputs: Outputs, targets: Targets) -> Tensor:
         """The loss, without its weight."""
-        raise NotImplementedError
 
 
 Branches = Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)] | None
