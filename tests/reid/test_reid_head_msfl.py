@@ -194,6 +194,9 @@ def test_a_trunk_without_four_stages_is_refused() -> None:
         stage_strides = (4, 8)
         out_channels = 8
 
+        def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+            raise NotImplementedError
+
     with pytest.raises(ReidError, match="Short has 2 stages"):
         MSFLConfig().build(Short(), 0)
 
