@@ -51,7 +51,11 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", [b"", PAYLOAD[:30], PAYLOAD[:-1] + b"?"])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", PAYLOAD[:30], PAYLOAD[:-1] + b"?"],
+    ids=["empty", "cut short", "another checksum"],
+)
 def test_a_torn_file_is_moved_aside_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:
