@@ -1,0 +1,1 @@
+"""Trackers on labelled sequences: read them, embed them once, replay trackers, score, draw."""

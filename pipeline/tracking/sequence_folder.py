@@ -1,0 +1,141 @@
+"""A labelled sequence in MOTChallenge layout: `img1/`, `gt/gt.txt`, `det/*.txt`, `seqinfo.ini`."""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.detections import Detections
+from trackers.metrics.sequence import rows_by_frame
+from trackers.motfile import MotFileError, MotRows, read_mot
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+class SequenceError(ValueError):
+    """A sequence cannot be read; the message is one line that names the file."""
+
+
+@dataclass(frozen=True)
+class SequenceFolder:
+    """One sequence.
+
+    Attributes:
+        folder: where it lies.
+        name: as `seqinfo.ini` says, or the folder's name.
+        fps: frames per second.
+        image_files: frame k + 1 is `image_files[k]`.
+    """
+
+    folder: Path
+    name: str
+    fps: float
+    image_files: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.image_files)
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """The (H, W, 3) BGR picture of 0-based frame `index`.
+
+        Raises:
+            SequenceError: the file is no picture.
+        """
+        picture = cv2.imread(str(self.image_files[index]))
+        if picture is None:
+            raise SequenceError(f"{self.image_files[index]}: not a picture")
+        return np.asarray(picture, np.uint8)
+
+    @cached_property
+    def frame_size_wh(self) -> tuple[int, int]:
+        """Width and height of the first frame in pixels."""
+        height, width = self.image(0).shape[:2]
+        return width, height
+
+    def ground_truth(self) -> MotRows:
+        """The labelled boxes; rows whose score is 0 are left out, as MOTChallenge asks.
+
+        Raises:
+            SequenceError: `gt/gt.txt` is missing, broken or without a box.
+        """
+        path = self.folder / "gt" / "gt.txt"
+        rows = _read(path, unique_ids=True)
+        rows = rows.select(rows.scores != 0)
+        if not len(rows):
+            raise SequenceError(f"{path}: no labelled box")
+        return rows
+
+    def detections(self, relative: str) -> list[Detections]:
+        """The boxes of every frame from a file below the folder, such as `det/det.txt`.
+
+        Raises:
+            SequenceError: no such file, a bad line, or a frame that the sequence does not have.
+        """
+        path = self.folder / relative
+        rows = _read(path)
+        if len(rows) and rows.frames.max() > len(self):
+            raise SequenceError(f"{path}: frame {rows.frames.max()}, but there are {len(self)}")
+        return [
+            Detections(rows.boxes_xyxy[chosen], rows.scores[chosen])
+            for chosen in rows_by_frame(rows.frames, np.arange(1, len(self) + 1))
+        ]
+
+
+def read_sequences(folders: list[Path]) -> list[SequenceFolder]:
+    """The sequences at and right below some folders, each once, in order of name per folder.
+
+    Raises:
+        SequenceError: a folder is missing or holds no sequence, or two sequences share a name.
+    """
+    found: dict[Path, SequenceFolder] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise SequenceError(f"{folder}: no such folder")
+        candidates = [folder] if (folder / "img1").is_dir() else sorted(folder.iterdir())
+        chosen = [path for path in candidates if (path / "img1").is_dir()]
+        if not chosen:
+            raise SequenceError(f"{folder}: no sequence in it (a folder with img1/ and gt/)")
+        for path in chosen:
+            found.setdefault(path.resolve(), _read_sequence(path))
+    by_name: dict[str, SequenceFolder] = {}
+    for sequence in found.values():
+        other = by_name.setdefault(sequence.name, sequence)
+        if other is not sequence:
+            raise SequenceError(
+                f"{other.folder} and {sequence.folder} are both named {sequence.name}"
+            )
+    return list(by_name.values())
+
+
+def _read_sequence(folder: Path) -> SequenceFolder:
+    images = sorted(p for p in (folder / "img1").iterdir() if p.suffix.lower() in _PICTURES)
+    if not images:
+        raise SequenceError(f"{folder / 'img1'}: no picture in it")
+    path = folder / "seqinfo.ini"
+    if not path.is_file():
+        raise SequenceError(f"{path}: missing; it tells the frame rate (frameRate=25)")
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text("utf-8-sig"))
+        section = parser["Sequence"]
+        fps = float(section["frameRate"])
+    except (configparser.Error, KeyError, ValueError, OSError) as error:
+        raise SequenceError(f"{path}: Sequence.frameRate: {str(error).splitlines()[0]}") from error
+    if not 0 < fps < 1000:
+        raise SequenceError(f"{path}: Sequence.frameRate: {fps:g} is not a frame rate")
+    return SequenceFolder(folder, section.get("name", folder.name), fps, tuple(images))
+
+
+def _read(path: Path, *, unique_ids: bool = False) -> MotRows:
+    if not path.is_file():
+        raise SequenceError(f"{path}: no such file")
+    try:
+        return read_mot(path, unique_ids=unique_ids)
+    except MotFileError as error:
+        raise SequenceError(str(error)) from error
