@@ -122,6 +122,31 @@ def aligned_distance(
     return out
 
 
+def paired_aligned_distance(
+    parts_a: NDArray[np.float32],
+    parts_b: NDArray[np.float32],
+    visibility_a: NDArray[np.float32],
+    visibility_b: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The aligned distance of N pairs, row by row: (N, P, d), (N, P, d) -> (N,), as above.
+
+    Args:
+        visibility_a, visibility_b: (N, P) in 0..1. A pair that shares no visible part is NaN.
+    """
+    _check(parts_a, parts_b, visibility_a, visibility_b, "float32")
+    if len(parts_a) != len(parts_b):
+        raise ValueError(f"{len(parts_a)} and {len(parts_b)} bodies are not pairs")
+    products = np.matmul(parts_a[:, ::-1], parts_b.swapaxes(1, 2)).transpose(1, 2, 0)
+    squares_a = np.einsum("npd,npd->pn", parts_a, parts_a)[::-1]
+    squares_b = np.einsum("npd,npd->pn", parts_b, parts_b)
+    cells = squares_a[:, None] + squares_b - 2 * products
+    cells = np.tanh(np.sqrt(np.maximum(cells, 0)) / 2)[:, None]
+    if _all_seen(visibility_a, visibility_b):
+        return (_cheapest_sum(cells) / np.float32(2 * len(cells) - 1))[0]
+    weights = (visibility_a.T[::-1, None] * visibility_b.T)[:, None]
+    return np.asarray(cheapest_weighted_mean(np, cells, weights, free_ends=False)[0], np.float32)
+
+
 def alignment_path(
     parts_a: NDArray[np.float32], parts_b: NDArray[np.float32]
 ) -> list[tuple[int, int]]:

@@ -47,3 +47,16 @@ def usable(boxes_xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
     b = np.asarray(boxes_xyxy, np.float64)
     with np.errstate(invalid="ignore"):
         return np.isfinite(b).all(1) & (b[:, 2] - b[:, 0] >= 1) & (b[:, 3] - b[:, 1] >= 1)
+
+
+def enlarged(boxes_xyxy: Array, fraction: float) -> Array:
+    """(N, 4) -> (N, 4): every side moved outwards by `fraction` of the box's size."""
+    growth = fraction * (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
+    return np.concatenate([boxes_xyxy[:, :2] - growth, boxes_xyxy[:, 2:] + growth], 1)
+
+
+def height_overlap(a: Array, b: Array) -> Array:
+    """(M, 4), (N, 4) xyxy -> (M, N) intersection over union of the vertical extents, 0..1."""
+    common = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    union = (a[:, 3] - a[:, 1])[:, None] + (b[:, 3] - b[:, 1])[None] - common
+    return np.clip(common, 0, None) / np.maximum(union, 1e-9)

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
-from trackers.pieces import Tracker
+from trackers.staged import Listener, StagedTracker
+from trackers.staged_config import StageConfig, TrackerConfig
 
 PRESETS = Path(__file__).parents[1] / "configs" / "tracker"
 
@@ -19,12 +19,18 @@ class PresetError(ValueError):
     """A preset or an override that does not exist or does not fit; one line."""
 
 
-def build_tracker(preset: str, overrides: Mapping[str, Any] | None = None) -> Tracker:
+def build_tracker(
+    preset: str,
+    overrides: Mapping[str, Any] | None = None,
+    on_stage: Listener | None = None,
+) -> StagedTracker:
     """A new tracker of a preset.
 
     Args:
         preset: name of a file in configs/tracker, without .yaml, or a path to a YAML file.
-        overrides: settings to change; parts by dotted names, such as `motion.position`.
+        overrides: settings to change; parts by dotted names, such as `motion.position` or
+            `stages.lost.limit`; `stages.lost: null` takes a stage out.
+        on_stage: see `trackers.staged.StagedTracker`.
 
     Raises:
         PresetError: no such preset, or a setting is unknown or of the wrong type.
@@ -39,32 +45,67 @@ def build_tracker(preset: str, overrides: Mapping[str, Any] | None = None) -> Tr
         raise PresetError(f"{path.name}: not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(settings, dict):
         raise PresetError(f"{path.name}: a mapping of settings is expected")
-    config = _configure(CrosswalkConfig(), settings)
-    return CrosswalkTracker(_configure(config, overrides or {}))
+    config = _configure(TrackerConfig(), settings)
+    return StagedTracker(_configure(config, overrides or {}), on_stage)
 
 
-def _configure(base: Any, settings: Mapping[str, Any]) -> Any:
+def _configure(base: Any, settings: Mapping[str, Any], path: str = "") -> Any:
     """Replace fields of nested frozen dataclasses by name, dotted name or mapping."""
     fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     changes: dict[str, Any] = {}
     for name, value in settings.items():
         head, dot, rest = str(name).partition(".")
-        if head not in fields or (dot and not dataclasses.is_dataclass(fields[head])):
+        if head not in fields:
             raise PresetError(
-                f"tracker setting {name!r} is unknown; there are: {', '.join(fields)}"
+                f"tracker setting {path + str(name)!r} is unknown; there are: {', '.join(fields)}"
             )
         current = changes.get(head, fields[head])
+        inner = {rest: value} if dot else value
         if dataclasses.is_dataclass(current):
-            inner = {rest: value} if dot else value
-            if not isinstance(inner, Mapping):
-                raise PresetError(f"tracker setting {name}: a mapping of settings is expected")
-            changes[head] = _configure(current, inner)
+            changes[head] = _configure(current, _mapping(path + head, inner), f"{path}{head}.")
+        elif isinstance(current, Mapping):
+            changes[head] = _configure_stages(current, _mapping(path + head, inner), path + head)
+        elif dot:
+            raise PresetError(f"tracker setting {path + str(name)!r} is unknown")
         else:
-            changes[head] = _typed(name, value, current)
+            changes[head] = _typed(path + head, value, current, getattr(base, "CHOICES", {}))
     return dataclasses.replace(base, **changes)
 
 
-def _typed(name: str, value: Any, current: Any) -> Any:
+def _configure_stages(
+    base: Mapping[str, StageConfig], settings: Mapping[str, Any], path: str
+) -> dict[str, StageConfig]:
+    """Change, add and (by null) remove stages."""
+    stages = dict(base)
+    for name, value in settings.items():
+        head, dot, rest = str(name).partition(".")
+        if value is None and not dot:
+            if stages.pop(head, None) is None:
+                raise PresetError(f"tracker setting {path}.{head}: no such stage to remove")
+            continue
+        inner = _mapping(f"{path}.{head}", {rest: value} if dot else value)
+        if dot and head not in stages:
+            raise PresetError(
+                f"tracker setting {path}.{name!s} is unknown; there are: {', '.join(stages)}"
+            )
+        stages[head] = _configure(stages.get(head, StageConfig()), inner, f"{path}.{head}.")
+    return stages
+
+
+def _mapping(path: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise PresetError(f"tracker setting {path}: a mapping of settings is expected")
+    return value
+
+
+def _typed(name: str, value: Any, current: Any, choices: Mapping[str, Any]) -> Any:
+    allowed = choices.get(name.rpartition(".")[2])
+    if allowed is not None:
+        if value not in allowed:
+            raise PresetError(
+                f"tracker setting {name}: {value!r} is none of {', '.join(allowed)}"
+            )
+        return value
     if isinstance(current, bool) or isinstance(value, bool):
         if not (isinstance(current, bool) and isinstance(value, bool)):
             raise PresetError(f"tracker setting {name}: {value!r} does not fit")

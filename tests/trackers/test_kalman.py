@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tracker_builders import box
 
-from trackers.kalman import KalmanBoxes, MotionNoise, xywh_to_xyxy, xyxy_to_xywh
+from trackers.kalman import KalmanBoxes, MotionConfig, xywh_to_xyxy, xyxy_to_xywh
 
 ROW = np.array([0])
 
 
 def one(x: float = 100.0, score: float = 0.9) -> KalmanBoxes:
-    filters = KalmanBoxes(MotionNoise())
+    filters = KalmanBoxes(MotionConfig())
     filters.add(box(x)[None], np.array([score]))
     return filters
 
@@ -55,7 +55,7 @@ def test_ten_short_steps_are_one_long_step() -> None:
 
 
 def test_prediction_adds_white_noise_acceleration() -> None:
-    noise, dt = MotionNoise(acceleration=0.5, size_change=0.2), 0.3
+    noise, dt = MotionConfig(acceleration=0.5, size_change=0.2), 0.3
     filters = KalmanBoxes(noise)
     filters.add(box(0, height=80)[None], np.array([1.0]))
     before = filters.covariance.copy()
@@ -71,8 +71,8 @@ def test_prediction_adds_white_noise_acceleration() -> None:
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 5))
 def test_many_tracks_at_once_are_many_tracks_one_by_one(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
-    together = KalmanBoxes(MotionNoise())
-    alone = [KalmanBoxes(MotionNoise()) for _ in range(count)]
+    together = KalmanBoxes(MotionConfig())
+    alone = [KalmanBoxes(MotionConfig()) for _ in range(count)]
     start = np.stack([box(*rng.uniform(0, 500, 2), *rng.uniform(20, 90, 2)) for _ in range(count)])
     scores = rng.uniform(0.1, 1, count)
     together.add(start, scores)
@@ -115,7 +115,7 @@ def test_a_faint_detection_moves_the_track_less() -> None:
 
 
 def test_add_and_keep() -> None:
-    filters = KalmanBoxes(MotionNoise())
+    filters = KalmanBoxes(MotionConfig())
     filters.add(np.stack([box(x) for x in (10, 20, 30)]), np.full(3, 0.8))
     filters.add(box(40)[None], np.array([0.8]))
     assert len(filters) == 4
@@ -142,7 +142,7 @@ def test_no_time_no_change_and_no_track_no_error() -> None:
     before = filters.covariance.copy()
     filters.predict(0.0)
     np.testing.assert_array_equal(filters.covariance, before)
-    empty = KalmanBoxes(MotionNoise())
+    empty = KalmanBoxes(MotionConfig())
     empty.predict(1.0)
     empty.update(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
     assert empty.boxes_xyxy().shape == (0, 4)
