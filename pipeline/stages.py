@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.config import CameraConfig, RunConfig
 from pipeline.detector import Detector
 from pipeline.embedder import load_embedder
@@ -22,11 +24,13 @@ def build_stages(config: RunConfig) -> Stages:
         image_size=config.detector.image_size,
         confidence=config.detector.confidence,
     )
-    settings = {
-        "embed_interval_s": config.embedder.max_interval_s,
-        "embed_every_box": config.embedder.mode == "every",
+    settings: dict[str, Any] = {
+        "economy.calm_interval_s": config.embedder.max_interval_s,
         "piece_s": config.tracklets.max_piece_s,
-    } | config.tracker.overrides
+    }
+    if config.embedder.mode == "every":
+        settings["economy.every_box"] = True
+    settings |= config.tracker.overrides
 
     def make_tracker(camera: CameraConfig, fps: float, frame_wh: tuple[int, int]) -> Tracker:
         return build_tracker(config.tracker.preset, settings)

@@ -184,7 +184,10 @@ class KalmanBoxes:
             steps = int(np.ceil(gap / _VIRTUAL_STEP_S - 1e-6))
             if steps < 2:
                 continue
-            mean, p = self._seen_mean[row : row + 1].copy(), self._seen_covariance[row : row + 1].copy()
+            mean, p = (
+                self._seen_mean[row : row + 1].copy(),
+                self._seen_covariance[row : row + 1].copy(),
+            )
             start = mean[0, :, 0].copy()
             for step in range(1, steps):
                 self._step(mean, p, gap / steps)

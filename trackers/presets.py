@@ -102,9 +102,7 @@ def _typed(name: str, value: Any, current: Any, choices: Mapping[str, Any]) -> A
     allowed = choices.get(name.rpartition(".")[2])
     if allowed is not None:
         if value not in allowed:
-            raise PresetError(
-                f"tracker setting {name}: {value!r} is none of {', '.join(allowed)}"
-            )
+            raise PresetError(f"tracker setting {name}: {value!r} is none of {', '.join(allowed)}")
         return value
     if isinstance(current, bool) or isinstance(value, bool):
         if not (isinstance(current, bool) and isinstance(value, bool)):

@@ -25,21 +25,23 @@ class StageConfig:
         tracks: "all", "confirmed" (seen at least `confirm_hits` times) or "tentative".
         max_unseen_s: tracks not seen for longer stay out.
         place: overlap is taken with the "predicted" or with the "observed" (last detected) box.
-        overlap: "iou", or "height_iou": IoU times the overlap of the vertical extents (Hybrid-SORT).
+        overlap: "iou", or "height_iou": IoU times that of the vertical extents (Hybrid-SORT).
         enlarge: both boxes grow by this fraction of their size on every side (C-BIoU); larger
             survives faster motion.
         min_overlap: pairs with less are forbidden; 0 asks for none.
         appearance_weight: 0..1, see above.
         adaptive_weight: the weight grows by up to this where one candidate looks much better than
             the second best (Deep OC-SORT).
-        combine: "sum" as above, or "least" of 1 - overlap and appearance (BoT-SORT).
+        combine: "sum" as above, or "least" of 1 - overlap and weight * appearance (BoT-SORT).
+        max_appearance, appearance_overlap: appearance says nothing about pairs that look farther
+            apart, or overlap less, than this (BoT-SORT's gates).
         veto_distance: appearance this far apart forbids a pair.
         crowd_veto_distance: the same where several tracks or boxes overlap.
         need_appearance: pairs without embeddings are forbidden.
         score_weight: 0..1, how much of the overlap is multiplied by the confidence (ByteTrack: 1).
         momentum_weight: of the angle between a track's way and the way to the box (OC-SORT).
         unseen_weight: cost per second that a track was not seen, at most for one second.
-        max_mahalanobis: squared distance of centres by the filter's uncertainty; larger is forbidden.
+        max_mahalanobis: squared distance of centres in units of the filter's uncertainty.
         max_speed: box heights per second; what is farther is forbidden.
         max_growth: factor by which the height may have changed; more is forbidden.
         limit: pairs that cost so much or more stay apart.
@@ -58,6 +60,8 @@ class StageConfig:
     appearance_weight: float = 0.0
     adaptive_weight: float = 0.0
     combine: str = "sum"
+    max_appearance: float = inf
+    appearance_overlap: float = 0.0
     veto_distance: float = inf
     crowd_veto_distance: float = inf
     need_appearance: bool = False

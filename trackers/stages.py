@@ -187,6 +187,7 @@ class _Pairs:
         if frame.embeddings is not None and len(have):
             batch = frame.embeddings[frame.embedding_of[self.columns[have]]]
             looks[:, have] = self.table.gallery.distances(self.rows, batch, allowed[:, have])
+        looks[(looks > stage.max_appearance) | (overlap < stage.appearance_overlap)] = np.nan
         self.terms["appearance"] = looks
         if stage.need_appearance:
             self.vetoes["need_appearance"] = np.isnan(looks)
@@ -197,7 +198,7 @@ class _Pairs:
         limit = np.where(ambiguous, stage.crowd_veto_distance, stage.veto_distance)
         self.vetoes["veto_distance"] = looks > limit
 
-    def _weights(self, looks: Floats) -> Floats | float:
+    def _weights(self, looks: NDArray[np.floating]) -> Floats | float:
         """Weight of appearance per pair; Deep OC-SORT's (Maggiolino et al., 2023) when adaptive."""
         stage = self.stage
         if not stage.adaptive_weight:
@@ -217,7 +218,9 @@ class _Pairs:
     def _same_size(self) -> NDArray[np.bool_]:
         """(m, n): whether the heights differ by less than the allowed factor."""
         old = self.table.boxes_xyxy[self.rows]
-        ratio = np.log((self.boxes[:, 3] - self.boxes[:, 1])[None] / (old[:, 3] - old[:, 1])[:, None])
+        ratio = np.log(
+            (self.boxes[:, 3] - self.boxes[:, 1])[None] / (old[:, 3] - old[:, 1])[:, None]
+        )
         return np.asarray(np.abs(ratio) <= np.log(self.stage.max_growth))
 
     def _momentum(self) -> Floats:
@@ -245,7 +248,7 @@ def _taking_part(
     return np.flatnonzero(chosen)
 
 
-def _lead(looks: Floats, axis: int) -> Floats:
+def _lead(looks: NDArray[np.floating], axis: int) -> Floats:
     """How much nearer the best candidate along an axis is than the second; 0..1, for all alike."""
     filled = np.where(np.isnan(looks), 1.0, looks)
     if filled.shape[axis] < 2:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
 
 from pipeline import stages
 from pipeline.config import RunConfig
 from pipeline.detector import DEFAULT_WEIGHTS, Detector
 from pipeline.gating import FrameGate
 from pipeline.stage_types import Stages, load_stage_factory
-from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from tracker_builders import Drive, Sighting, box
-
 from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
+
 from trackers.detections import Detections
 from trackers.pieces import TrackPiece
 from trackers.purity import PurityConfig

@@ -6,7 +6,6 @@ import pickle
 
 import numpy as np
 from tracker_builders import Drive, Sighting, box
-
 from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tracker_builders import Drive, Sighting, box
-
 from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
+
 from trackers.pieces import TrackPiece
 
 some = settings(max_examples=25, deadline=None)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from tracker_builders import Looks, Sighting, box, embeddings
-
 from trackers.crosswalk_config import CrosswalkConfig
 from trackers.crosswalk_stages import Pairs, births, match_confident, match_faint, match_lost
 from trackers.crosswalk_state import FrameView, Track
+
 from trackers.detections import Detections
 
 CONFIG = CrosswalkConfig()

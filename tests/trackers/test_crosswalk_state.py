@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tracker_builders import Looks, box, embeddings
-
 from trackers.crosswalk_config import CrosswalkConfig
 from trackers.crosswalk_state import FrameView, Track, eligible
+
 from trackers.detections import Detections
 
 CONFIG = CrosswalkConfig()

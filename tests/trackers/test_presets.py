@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from trackers.crosswalk import CrosswalkTracker
+
 from trackers.presets import PRESETS, PresetError, build_tracker
 
 
