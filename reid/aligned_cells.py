@@ -17,7 +17,8 @@ from reid.aligned_paths import Array
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MANY_PAIRS = 500
+MANY_PAIRS = 500
+"""From so many pairs on the cells take the time of a small call, below it the NumPy calls."""
 _TILE = 32
 """bfloat16 products are fastest with a multiple of so many columns."""
 
@@ -28,7 +29,7 @@ def part_costs(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     For many pairs the parts are sorted first, so that the cells of two parts lie side by side.
     """
     (count_a, parts, dim), count_b = a.shape, len(b)
-    sort = count_a * count_b >= _MANY_PAIRS
+    sort = count_a * count_b >= MANY_PAIRS
     if sort:
         a, b = np.ascontiguousarray(a.swapaxes(0, 1)[::-1]), np.ascontiguousarray(b.swapaxes(0, 1))
     rows_a, rows_b = a.reshape(-1, dim), b.reshape(-1, dim)
