@@ -6,6 +6,7 @@ level cache of one core, so that memory beyond the output grows with M + N only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from queue import Empty, SimpleQueue
 import torch
 from torch import Tensor
 
-from reid.aligned_cells import cell_weights, costs_in_place, product_rows, row_width
+from reid.aligned_cells import cell_weights, costs_from_products, product_rows, row_width
 from reid.aligned_paths import PathSweep, cheapest_free_mean, cheapest_sum, cheapest_weighted_mean
 
 _CPU_BLOCK_CELLS = 1 << 19
@@ -61,7 +62,7 @@ class _Blocks:
         cells = _GPU_BLOCK_CELLS if self.on_gpu else _CPU_BLOCK_CELLS
         pairs = max(1, cells // a.parts.shape[1] ** 2)
         most = max(1, int(pairs**0.5)) if self.on_gpu else _BLOCK_ROWS
-        self.rows = min(len(a), _whole(-(-len(a) // -(-len(a) // most)), _ROW_TILE))
+        self.rows = -(-len(a) // -(-len(a) // most))
         self.columns = max(1, min(pairs // self.rows, -(-len(b) // self.threads)))
         if self.columns > _COLUMN_TILE:
             self.columns = _whole(self.columns - _COLUMN_TILE + 1, _COLUMN_TILE)
@@ -93,7 +94,13 @@ class _Worker:
         self._right = blocks.left[0].new_empty(
             blocks.columns * parts.shape[1] * row_width(parts.shape[2], blocks.bfloat16)
         )
-        self._memory: dict[tuple[int, int], tuple[Tensor, Tensor, PathSweep]] = {}
+        most = blocks.rows * blocks.columns * parts.shape[1] ** 2
+        self._products = blocks.left[0].new_empty(most)
+        self._cells = self._products
+        if blocks.bfloat16:
+            half = torch.float16 if blocks.on_gpu else torch.float32
+            self._cells = torch.empty(most, dtype=half, device=parts.device)
+        self._views: dict[tuple[int, int], tuple[Tensor, Tensor, PathSweep]] = {}
 
     def run(self, start: int, out: Tensor) -> None:
         """Fill the columns of `out` (M, N) from `start` on."""
@@ -110,9 +117,7 @@ class _Worker:
         blocks = self._blocks
         products, cells, sweep = self._buffers(left, right)
         torch.mm(left, right.T, out=products)
-        if products is not cells:
-            cells.copy_(products)
-        costs_in_place(cells)
+        costs_from_products(products, out=cells)
         shaped = cells.view(
             sweep.part_count, rows.stop - rows.start, sweep.part_count, columns.stop - columns.start
         )
@@ -128,16 +133,14 @@ class _Worker:
     def _buffers(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, PathSweep]:
         """Products, costs (the same memory where the data types agree) and the path sums."""
         shape = len(left), len(right)
-        if shape not in self._memory:
+        if shape not in self._views:
             parts = self._blocks.a.parts.shape[1]
-            products = left.new_empty(shape)
-            cells = products
-            if products.dtype == torch.bfloat16:
-                half = torch.float16 if self._blocks.on_gpu else torch.float32
-                cells = torch.empty(shape, dtype=half, device=left.device)
+            products, cells = (
+                memory[: math.prod(shape)].view(shape) for memory in (self._products, self._cells)
+            )
             sweep = PathSweep(torch, cells.view(parts, shape[0] // parts, parts, shape[1] // parts))
-            self._memory[shape] = products, cells, sweep
-        return self._memory[shape]
+            self._views[shape] = products, cells, sweep
+        return self._views[shape]
 
 
 def _on_gpu(tensor: Tensor) -> bool:

@@ -17,7 +17,8 @@ from reid.aligned_paths import Array
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MANY_PAIRS = 500
+MANY_PAIRS = 500
+"""From so many pairs on the cells take the time of a small call, below it the NumPy calls."""
 _TILE = 32
 """bfloat16 products are fastest with a multiple of so many columns."""
 
@@ -28,7 +29,7 @@ def part_costs(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     For many pairs the parts are sorted first, so that the cells of two parts lie side by side.
     """
     (count_a, parts, dim), count_b = a.shape, len(b)
-    sort = count_a * count_b >= _MANY_PAIRS
+    sort = count_a * count_b >= MANY_PAIRS
     if sort:
         a, b = np.ascontiguousarray(a.swapaxes(0, 1)[::-1]), np.ascontiguousarray(b.swapaxes(0, 1))
     rows_a, rows_b = a.reshape(-1, dim), b.reshape(-1, dim)
@@ -64,10 +65,10 @@ def product_rows(
         kind = torch.bfloat16 if bfloat16 else torch.float32
         memory = torch.empty(math.prod(shape), dtype=kind, device=parts.device)
     rows = memory[: math.prod(shape)].view(shape)
-    vectors = parts.movedim(1, 0)
-    rows[..., :dim] = vectors.flip(0) if left else vectors
-    lengths = torch.linalg.vector_norm(rows[..., :dim], dim=2, dtype=torch.float32)
-    quarter = lengths.square_().div_(4)
+    vectors = (parts.flip(1) if left else parts).to(rows.dtype)
+    rows[..., :dim] = vectors.movedim(1, 0)
+    lengths = torch.linalg.vector_norm(vectors.float(), dim=2)
+    quarter = lengths.T.square().div_(4)
     high = quarter.to(rows.dtype)
     own, ones = (0, 2) if left else (2, 0)
     rows[..., dim:] = 0
@@ -84,9 +85,16 @@ def row_width(dim: int, bfloat16: bool) -> int:
     return -(-(dim + 4) // _TILE) * _TILE if bfloat16 else dim + 4
 
 
-def costs_in_place(quarter_squares: Tensor) -> Tensor:
-    """(x / 2)², of which rounding made some negative, -> tanh(x / 2), in the same memory."""
-    return quarter_squares.clamp_min_(0).sqrt_().tanh_()
+def costs_from_products(products: Tensor, out: Tensor) -> Tensor:
+    """(x / 2)², of which rounding made some negative, -> tanh(x / 2) in `out`.
+
+    The products are lost. Their sign is dropped before they are widened: in bfloat16 that is one
+    bit of each value.
+    """
+    products.abs_()
+    if products.dtype != out.dtype:
+        out.copy_(products)
+    return out.sqrt_().tanh_()
 
 
 def cell_weights(xp: Any, seen_a: Array, seen_b: Array) -> Array:

@@ -43,8 +43,8 @@ class PathSweep:
         self.part_count = len(cells)
         self._cells = _diagonals(xp, cells)
         self._weights = None if weights is None else _diagonals(xp, weights)
-        shape = (len(cells) + 2, cells.shape[1], cells.shape[3])
-        self._sums = [_zeros(cells, shape) for _ in range(2)]
+        shape = (len(cells) + 1, cells.shape[1], cells.shape[3])
+        self._sums = [_zeros(cells, shape) + math.inf for _ in range(2)]
         self._gains = self._sums if weights is None else [_zeros(cells, shape) for _ in range(2)]
         self._sum_steps = _steps(self._sums)
         self._gain_steps = _steps(self._gains)
@@ -52,13 +52,16 @@ class PathSweep:
     def rows(self, first: int = 0) -> Iterator[tuple[int, Array, Array]]:
         """Yield (s, sums, gains) for the anti-diagonals s from `first` to the last, 2P - 2.
 
-        Paths start in the two ends of anti-diagonal `first` < P. Sums and gains are (P + 2, m, n):
-        row j + 1 belongs to cell (s - j, j); cells out of reach cost infinity. They are valid until
-        the next but one is asked for. Without weights the gains mean nothing.
+        Paths start in the two ends of anti-diagonal `first` < P. Sums and gains are (P + 1, m, n):
+        row j + 1 belongs to cell (s - j, j). They are valid until the next but one is asked for.
+        Without weights the gains mean nothing.
+
+        Cells out of reach cost infinity: those of `first`, and where a longer anti-diagonal looks
+        beyond the end of the one before. Row 0 is never written.
         """
         sums, gains = self._sums[first % 2], self._gains[first % 2]
-        self._sums[0][...] = math.inf
-        self._sums[1][...] = math.inf
+        sums[2:] = math.inf
+        self._sums[1 - first % 2][first + 3 :: 2] = math.inf
         for j in (0, first):
             sums[j + 1] = self._cells[first][j]
             if self._weights is not None:
@@ -74,9 +77,9 @@ class PathSweep:
         if self._weights is not None:
             left_gain, above_gain, gain = self._gain_steps[step]
             gain[...] = xp.where(left < above, left_gain, above_gain)
-            xp.add(gain, self._weights[step], out=gain)
+            gain += self._weights[step]
         xp.minimum(left, above, out=here)
-        xp.add(here, self._cells[step], out=here)
+        here += self._cells[step]
 
 
 def cheapest_sum(sweep: PathSweep) -> Array:
@@ -166,7 +169,7 @@ def _steps(buffers: list[Array]) -> list[tuple[Array, Array, Array]]:
 
     Anti-diagonal s lives in buffer s mod 2, cell (s - j, j) in row j + 1.
     """
-    count = len(buffers[0]) - 2
+    count = len(buffers[0]) - 1
     views = []
     for step in range(2 * count - 1):
         low, high = max(0, step - count + 1), min(step, count - 1) + 1

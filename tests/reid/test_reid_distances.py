@@ -269,6 +269,16 @@ def test_vectors_of_any_length(monkeypatch: pytest.MonkeyPatch, small: bool) -> 
     np.testing.assert_allclose(aligned_distance(a, b)[:4, :3], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 8])
+def test_many_pairs_equal_the_same_pairs_a_few_at_a_time(parts: int) -> None:
+    rng = np.random.default_rng(15)
+    a, b = unit_rows(rng, 25, parts, 8), unit_rows(rng, 40, parts, 8)
+    few = np.concatenate([aligned_distance(a[i : i + 3], b) for i in range(0, 25, 3)])
+    np.testing.assert_allclose(aligned_distance(a, b), few, atol=1e-6)
+    expected = [[recurrence(x, y) for y in b[:4]] for x in a[:4]]
+    np.testing.assert_allclose(few[:4, :4], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("count", [(40, 30), (30, 70), (70, 2), (1, 90)])
 @pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("threads", [1, 3])
