@@ -82,7 +82,7 @@ class SequenceFolder:
         if len(rows) and rows.frames.max() > len(self):
             raise SequenceError(f"{path}: frame {rows.frames.max()}, but there are {len(self)}")
         return [
-            Detections(rows.boxes_xyxy[chosen], rows.scores[chosen])
+            Detections(rows.boxes_xyxy[chosen].astype(np.float32), rows.scores[chosen])
             for chosen in rows_by_frame(rows.frames, np.arange(1, len(self) + 1))
         ]
 
