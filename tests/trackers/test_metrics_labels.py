@@ -222,3 +222,21 @@ def test_files_score_as_in_trackeval(tmp_path: Path, style: str) -> None:
         assert ours[-1].clear.fragments > 0
     assert_equal(combine_scores(ours), theirs["combined"])
     assert (dropped > 0) == (style in ("MOT16", "MOT17", "MOT20"))
+
+
+def test_boxes_exactly_on_a_threshold_score_as_in_trackeval(tmp_path: Path) -> None:
+    """Shifted by a third of their width, boxes overlap by 0.5; in single precision a rounding decides."""
+    lefts = [100.1 + 7.77 * frame for frame in range(40)]
+    (tmp_path / "gt/MOT15-01/gt").mkdir(parents=True)
+    gt = tmp_path / "gt/MOT15-01/gt/gt.txt"
+    gt.write_text(
+        "".join(f"{k},1,{left:.2f},50.3,30,80,1,-1,-1,-1\n" for k, left in enumerate(lefts, 1))
+    )
+    results = tmp_path / "results/ours/data/MOT15-01.txt"
+    results.parent.mkdir(parents=True)
+    results.write_text(
+        "".join(f"{k},1,{left + 10:.2f},50.3,30,80,1,-1,-1,-1\n" for k, left in enumerate(lefts, 1))
+    )
+    theirs = trackeval_of_files(tmp_path / "gt", tmp_path / "results", "MOT15", {"MOT15-01": 40})
+    sequence = TrackingSequence.from_rows(read_mot(gt), read_mot(results))
+    assert_equal(score_sequence(sequence), theirs["MOT15-01"])

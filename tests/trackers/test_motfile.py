@@ -197,7 +197,7 @@ def test_rows_as_written_are_those_that_a_file_gives_back(tmp_path: Path) -> Non
     rows = MotRows(
         np.array([2, 1, 1]),
         np.array([1, 9, 3]),
-        np.random.default_rng(0).uniform(0, 50, (3, 4)) + [0, 0, 50, 50],
+        np.random.default_rng(0).uniform(0, 50, (3, 4)) + np.array([0, 0, 50, 50]),
         np.array([0.12345, 0, 1]),
     )
     write_mot(tmp_path / "a.txt", rows)
