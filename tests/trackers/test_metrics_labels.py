@@ -225,7 +225,7 @@ def test_files_score_as_in_trackeval(tmp_path: Path, style: str) -> None:
 
 
 def test_boxes_exactly_on_a_threshold_score_as_in_trackeval(tmp_path: Path) -> None:
-    """Shifted by a third of their width, boxes overlap by 0.5; in single precision a rounding decides."""
+    """Shifted by a third of their width, boxes overlap by 0.5; float32 would miss some."""
     lefts = [100.1 + 7.77 * frame for frame in range(40)]
     (tmp_path / "gt/MOT15-01/gt").mkdir(parents=True)
     gt = tmp_path / "gt/MOT15-01/gt/gt.txt"
