@@ -22,6 +22,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_output import Result
 from pipeline.cli_session import DEFAULT_STORE, Session, session
+from pipeline.cli_track_eval import track_eval
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -135,6 +136,9 @@ def audit(
 ) -> Result:
     """Show who searched, exported, decided and erased what, newest first."""
     return cli_lists.audit(current.store(), limit)
+
+
+app.command("track-eval", rich_help_panel=TOOLS)(track_eval)
 
 
 @app.command("demo-gt", rich_help_panel=TOOLS)

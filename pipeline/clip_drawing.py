@@ -37,19 +37,25 @@ def box_at(tracklet: Tracklet, time_s: float) -> NDArray[np.float32] | None:
     return np.asarray(before + (behind - before) * share, np.float32)
 
 
-def draw_box(image_bgr: NDArray[np.uint8], box_xyxy: NDArray[np.float32], name: str) -> None:
+def draw_box(
+    image_bgr: NDArray[np.uint8],
+    box_xyxy: NDArray[np.float32],
+    name: str,
+    colour_bgr: tuple[int, int, int] = ACCENT_BGR,
+) -> None:
     """Draw a box with a name above it (below its upper edge if there is no room) in place.
 
     Args:
         image_bgr: (H, W, 3) uint8, changed.
         box_xyxy: (4,) pixels; parts outside the picture are not drawn.
         name: one line.
+        colour_bgr: of the box and of the plate behind the name.
     """
     thickness = max(2, round(image_bgr.shape[0] / 240))
     left, top, right, bottom = (round(float(edge)) for edge in box_xyxy)
     cv2.rectangle(image_bgr, (left, top), (right, bottom), _INK_BGR, thickness + 2)
-    cv2.rectangle(image_bgr, (left, top), (right, bottom), ACCENT_BGR, thickness)
-    plate = text_plate(name, _text_px(image_bgr), ACCENT_BGR, _INK_BGR)
+    cv2.rectangle(image_bgr, (left, top), (right, bottom), colour_bgr, thickness)
+    plate = text_plate(name, _text_px(image_bgr), colour_bgr, _INK_BGR)
     above = top - plate.shape[0]
     _paste(image_bgr, plate, left - thickness // 2, above if above >= 0 else top)
 

@@ -20,7 +20,7 @@ COMMANDS = [
     *("run", "associate", "evaluate", "export"),
     *("ui", "search", "identities", "cameras", "runs"),
     *("erase", "retention", "audit"),
-    *("reid", "demo-gt", "keys", "version"),
+    *("reid", "track-eval", "demo-gt", "keys", "version"),
 ]
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ class MotRows:
     Attributes:
         frames: (N,) int64, 1-based frames of the source.
         ids: (N,) int64; -1 in files of detections without identity.
-        boxes_xyxy: (N, 4) float32, left, top, right, bottom in pixels.
+        boxes_xyxy: (N, 4) float64, left, top, right, bottom in pixels; with float32 a score's
+            thresholds would be met or missed by rounding.
         scores: (N,) float32 confidence; in ground-truth files 0 means "do not consider".
 
     Raises:
@@ -42,13 +44,13 @@ class MotRows:
 
     frames: NDArray[np.int64]
     ids: NDArray[np.int64]
-    boxes_xyxy: NDArray[np.float32]
+    boxes_xyxy: NDArray[np.floating[Any]]
     scores: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames, np.int64).reshape(-1)
         ids = np.asarray(self.ids, np.int64).reshape(-1)
-        boxes = np.asarray(self.boxes_xyxy, np.float32).reshape(-1, 4)
+        boxes = np.asarray(self.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = np.asarray(self.scores, np.float32).reshape(-1)
         lengths = {len(frames), len(ids), len(boxes), len(scores)}
         if len(lengths) > 1:
@@ -84,7 +86,7 @@ class MotRows:
     def empty(cls) -> MotRows:
         """No boxes."""
         ids = np.zeros(0, np.int64)
-        return cls(ids, ids, np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+        return cls(ids, ids, np.zeros((0, 4)), np.zeros(0, np.float32))
 
     @classmethod
     def concatenate(cls, parts: list[MotRows]) -> MotRows:
@@ -110,25 +112,53 @@ def read_mot(path: Path, *, unique_ids: bool = False) -> MotRows:
     Raises:
         MotFileError: the file cannot be read, or a line is bad; the message says `file:line`.
     """
+    return _rows_of_lines(numbered_fields(path), path, unique_ids=unique_ids)
+
+
+def numbered_fields(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines of a comma-separated file that are not blank: 1-based number, stripped fields.
+
+    Raises:
+        MotFileError: the file cannot be read.
+    """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise MotFileError(f"{path}: cannot read it as text: {error}") from error
-    numbers, values = [], []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                values.append(_parse_line(line))
-            except ValueError as error:
-                raise MotFileError(f"{path}:{number}: {error}") from None
-            numbers.append(number)
+    return _fields_of(lines)
+
+
+def as_written(rows: MotRows) -> MotRows:
+    """The rows as they would be read from a file of them: sorted, with rounded numbers.
+
+    Raises:
+        ValueError: see `format_mot`.
+    """
+    return _rows_of_lines(_fields_of(format_mot(rows).splitlines()), Path("rows"), unique_ids=False)
+
+
+def _fields_of(lines: list[str]) -> list[tuple[int, list[str]]]:
+    return [
+        (number, [field.strip() for field in line.split(",")])
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def _rows_of_lines(lines: list[tuple[int, list[str]]], path: Path, *, unique_ids: bool) -> MotRows:
+    values = []
+    for number, fields in lines:
+        try:
+            values.append(_parse_fields(fields))
+        except ValueError as error:
+            raise MotFileError(f"{path}:{number}: {error}") from None
     rows = _rows_of(values)
     duplicate = rows.first_duplicate() if unique_ids else None
     if duplicate is not None:
         row, earlier = duplicate
         raise MotFileError(
-            f"{path}:{numbers[row]}: id {rows.ids[row]} is in frame {rows.frames[row]} already "
-            f"(line {numbers[earlier]})"
+            f"{path}:{lines[row][0]}: id {rows.ids[row]} is in frame {rows.frames[row]} already "
+            f"(line {lines[earlier][0]})"
         )
     return rows
 
@@ -201,9 +231,8 @@ def _write_durably(temporary: Path, path: Path, rows: MotRows) -> None:
         os.fsync(file.fileno())
 
 
-def _parse_line(line: str) -> tuple[int, int, float, float, float, float, float]:
+def _parse_fields(fields: list[str]) -> tuple[int, int, float, float, float, float, float]:
     """`frame, id, left, top, width, height, score` of one line; ValueError says what is bad."""
-    fields = [field.strip() for field in line.split(",")]
     if len(fields) < MIN_FIELDS:
         raise ValueError(
             f"{len(fields)} fields, at least {MIN_FIELDS} are needed: "
@@ -253,6 +282,6 @@ def _rows_of(values: list[tuple[int, int, float, float, float, float, float]]) -
     return MotRows(
         np.array(frames, np.int64),
         np.array(ids, np.int64),
-        boxes_xyxy.astype(np.float32),
+        boxes_xyxy,
         np.array(scores, np.float32),
     )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from trackers.detections import Detections
+from trackers.metrics.labels import MotLabels, read_labels
 from trackers.metrics.sequence import rows_by_frame
 from trackers.motfile import MotFileError, MotRows, read_mot
 
+Read = TypeVar("Read")
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -58,17 +63,45 @@ class SequenceFolder:
         height, width = self.image(0).shape[:2]
         return width, height
 
-    def ground_truth(self) -> MotRows:
-        """The labelled boxes; rows whose score is 0 are left out, as MOTChallenge asks.
+    def pictures_digest(self) -> str:
+        """A hash of the pictures' names, sizes and times of change."""
+        digest = hashlib.sha256()
+        for path in self.image_files:
+            status = path.stat()
+            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def labels(self) -> MotLabels:
+        """All labelled boxes of `gt/gt.txt`, with their classes if the file has any.
 
         Raises:
-            SequenceError: `gt/gt.txt` is missing, broken or without a box.
+            SequenceError: the file is missing, broken or without a person to be scored, or has a
+                frame that the sequence does not have.
         """
         path = self.folder / "gt" / "gt.txt"
-        rows = _read(path, unique_ids=True)
-        rows = rows.select(rows.scores != 0)
-        if not len(rows):
+        labels = _read(path, read_labels)
+        self._check_frames(path, labels.rows)
+        if not len(labels.scored()):
             raise SequenceError(f"{path}: no labelled box")
+        return labels
+
+    def ground_truth(self) -> MotRows:
+        """The people to be found: score other than 0 and, if there are classes, class 1.
+
+        Raises:
+            SequenceError: as in `labels`.
+        """
+        return self.labels().scored()
+
+    def results(self, folder: Path) -> MotRows:
+        """The tracks of `SEQUENCE.txt` in a folder of results.
+
+        Raises:
+            SequenceError: no such file, a bad line, or a frame that the sequence does not have.
+        """
+        path = folder / f"{self.name}.txt"
+        rows = _read(path, partial(read_mot, unique_ids=True))
+        self._check_frames(path, rows)
         return rows
 
     def detections(self, relative: str) -> list[Detections]:
@@ -78,13 +111,16 @@ class SequenceFolder:
             SequenceError: no such file, a bad line, or a frame that the sequence does not have.
         """
         path = self.folder / relative
-        rows = _read(path)
-        if len(rows) and rows.frames.max() > len(self):
-            raise SequenceError(f"{path}: frame {rows.frames.max()}, but there are {len(self)}")
+        rows = _read(path, read_mot)
+        self._check_frames(path, rows)
         return [
-            Detections(rows.boxes_xyxy[chosen], rows.scores[chosen])
+            Detections(rows.boxes_xyxy[chosen].astype(np.float32), rows.scores[chosen])
             for chosen in rows_by_frame(rows.frames, np.arange(1, len(self) + 1))
         ]
+
+    def _check_frames(self, path: Path, rows: MotRows) -> None:
+        if len(rows) and rows.frames.max() > len(self):
+            raise SequenceError(f"{path}: frame {rows.frames.max()}, but there are {len(self)}")
 
 
 def read_sequences(folders: list[Path]) -> list[SequenceFolder]:
@@ -129,13 +165,16 @@ def _read_sequence(folder: Path) -> SequenceFolder:
         raise SequenceError(f"{path}: Sequence.frameRate: {str(error).splitlines()[0]}") from error
     if not 0 < fps < 1000:
         raise SequenceError(f"{path}: Sequence.frameRate: {fps:g} is not a frame rate")
-    return SequenceFolder(folder, section.get("name", folder.name), fps, tuple(images))
+    name = section.get("name", folder.name)
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise SequenceError(f"{path}: Sequence.name: {name!r} cannot be the name of a file")
+    return SequenceFolder(folder, name, fps, tuple(images))
 
 
-def _read(path: Path, *, unique_ids: bool = False) -> MotRows:
+def _read(path: Path, read: Callable[[Path], Read]) -> Read:
     if not path.is_file():
         raise SequenceError(f"{path}: no such file")
     try:
-        return read_mot(path, unique_ids=unique_ids)
+        return read(path)
     except MotFileError as error:
         raise SequenceError(str(error)) from error

@@ -13,6 +13,7 @@ from trackers.motfile import (
     MotFileError,
     MotFileExistsError,
     MotRows,
+    as_written,
     format_mot,
     read_mot,
     write_mot,
@@ -46,7 +47,7 @@ def test_a_line_is_read(tmp_path: Path, line: str, score: float) -> None:
     rows = read_mot(write(tmp_path / "a.txt", line + "\n"))
     assert (rows.frames.tolist(), rows.ids.tolist()) == ([3], [7])
     assert rows.boxes_xyxy.tolist() == [[10, 20, 15, 28]]
-    assert rows.boxes_xyxy.dtype == np.float32
+    assert rows.boxes_xyxy.dtype == np.float64
     assert rows.scores[0] == pytest.approx(score)
 
 
@@ -190,3 +191,20 @@ def test_rows_are_selected_shifted_and_joined() -> None:
 def test_rows_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="2 frames, 1 ids, 1 boxes, 1 scores"):
         MotRows(np.array([1, 2]), np.array([1]), np.zeros((1, 4)), np.zeros(1))
+
+
+def test_rows_as_written_are_those_that_a_file_gives_back(tmp_path: Path) -> None:
+    rows = MotRows(
+        np.array([2, 1, 1]),
+        np.array([1, 9, 3]),
+        np.random.default_rng(0).uniform(0, 50, (3, 4)) + np.array([0, 0, 50, 50]),
+        np.array([0.12345, 0, 1]),
+    )
+    write_mot(tmp_path / "a.txt", rows)
+    from_file, direct = read_mot(tmp_path / "a.txt"), as_written(rows)
+    assert direct.ids.tolist() == [3, 9, 1]
+    np.testing.assert_array_equal(direct.boxes_xyxy, from_file.boxes_xyxy)
+    np.testing.assert_array_equal(direct.scores, from_file.scores)
+    np.testing.assert_array_equal(direct.frames, from_file.frames)
+    with pytest.raises(ValueError, match="frame 0, id 1: bad box"):
+        as_written(one_row(frame=0))

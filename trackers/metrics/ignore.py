@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from trackers.metrics.boxes import coverage_matrix, iou_matrix
+from trackers.metrics.matching import best_pairs
 from trackers.metrics.sequence import rows_by_frame
 from trackers.motfile import MotRows
 
@@ -50,8 +50,6 @@ def ignored_rows(
 
 def _matched(iou: NDArray[np.float64], min_iou: float) -> NDArray[np.bool_]:
     """Which columns have a partner under the best one-to-one assignment."""
-    allowed = np.where(iou >= min_iou, iou, 0.0)
-    rows, columns = linear_sum_assignment(allowed, maximize=True)
     matched = np.zeros(iou.shape[1], np.bool_)
-    matched[columns[allowed[rows, columns] > 0]] = True
+    matched[best_pairs(iou, min_iou)[1]] = True
     return matched

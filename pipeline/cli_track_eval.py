@@ -1,0 +1,119 @@
+"""The command `track-eval`: trackers on labelled sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli_options import Json, finish
+from pipeline.cli_session import DEFAULT_STORE, session
+
+_DIR = "DIR"
+
+
+def track_eval(
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", metavar=_DIR, help="Sequence, or folder of them; repeatable."),
+    ],
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Tracker: a name in configs/tracker or a YAML file; several are compared. "
+            "Default: crosswalk.",
+        ),
+    ] = None,
+    detections: Annotated[
+        str | None,
+        typer.Option(
+            "--detections",
+            metavar="FILE",
+            help="Boxes, below each sequence, such as det/det.txt. Default: run the detector.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="Embedder; default: the shipped one."),
+    ] = None,
+    no_appearance: Annotated[
+        bool, typer.Option("--no-appearance", metavar="", help="Track by motion alone.")
+    ] = False,
+    no_interpolation: Annotated[
+        bool,
+        typer.Option(
+            "--no-interpolation", metavar="", help="Leave out the boxes that a tracker fills in."
+        ),
+    ] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting of the presets; repeatable."
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar=_DIR, help="Score these SEQUENCE.txt; run no tracker."),
+    ] = None,
+    one_id_space: Annotated[
+        bool,
+        typer.Option(
+            "--one-id-space",
+            metavar="",
+            help="Also score all sequences as one; people keep their id across them.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar=_DIR, help="Write the tracks here as SEQUENCE.txt."),
+    ] = None,
+    render: Annotated[
+        Path | None,
+        typer.Option("--render", metavar=_DIR, help="Draw a video of each sequence here."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar=_DIR, help="Draw the ids of each sequence over time here."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace files that are there.")
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar=_DIR,
+            help="Boxes and embeddings are kept here. Default: crosswalk/tracking below "
+            "$XDG_CACHE_HOME or ~/.cache.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score trackers on labelled sequences (MOTChallenge): HOTA, IDF1, MOTA, switches, speed.
+
+    Boxes and embeddings are computed once and kept; then a tracker is replayed in seconds.
+    """
+    with session(DEFAULT_STORE, None, None, as_json) as current:
+        from pipeline.tracking import track_eval as work
+        from reid.cli_options import parse_overrides
+
+        options = work.TrackEvalOptions(
+            data=data,
+            presets=preset or [],
+            overrides=parse_overrides(overrides or []),
+            detections=detections,
+            weights=weights,
+            appearance=not no_appearance,
+            interpolate=not no_interpolation,
+            results=results,
+            out=out,
+            render=render,
+            plot=plot,
+            overwrite=overwrite,
+            cache=cache,
+            one_id_space=one_id_space,
+        )
+        finish(current, work.track_eval(options))

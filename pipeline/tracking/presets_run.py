@@ -1,0 +1,134 @@
+"""Show every sequence to a new tracker of every preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.detector import Detector
+from pipeline.errors import ConfigError
+from pipeline.tracking.detected import detect_sequence
+from pipeline.tracking.observations import FrameObservations, observe_sequence
+from pipeline.tracking.progress import frame_progress
+from pipeline.tracking.replay import replay
+from pipeline.tracking.scoring import Speed, Tracked
+from pipeline.tracking.sequence_folder import SequenceFolder
+from reid.embeddings import Embeddings
+from reid.inference import Embedder
+from trackers.detections import Detections
+from trackers.motfile import MotRows, as_written
+from trackers.presets import build_tracker
+
+
+@dataclass(frozen=True)
+class Senses:
+    """What the trackers see of a sequence, and how.
+
+    Attributes:
+        detections: file below each sequence's folder, or None to run the detector.
+        detector: finds people where there is no such file.
+        embedder: None runs the trackers without appearance.
+        cache: folder where boxes and embeddings are kept.
+        quiet: never draw a bar.
+    """
+
+    detections: str | None
+    detector: Detector
+    embedder: Embedder | None
+    cache: Path
+    quiet: bool = False
+
+    def observe(self, sequence: SequenceFolder) -> list[FrameObservations]:
+        """The boxes of every frame, with embeddings unless appearance is off.
+
+        Raises:
+            SequenceError: a file of detections, or a picture, is missing or broken.
+        """
+        if self.detections is None:
+            with frame_progress(f"{sequence.name}: detect", quiet=self.quiet) as on_frame:
+                found = detect_sequence(sequence, self.detector, self.cache, on_frame)
+        else:
+            found = sequence.detections(self.detections)
+        if self.embedder is None:
+            return [_without_appearance(d) for d in found]
+        with frame_progress(f"{sequence.name}: embed", quiet=self.quiet) as on_frame:
+            return observe_sequence(sequence, found, self.embedder, self.cache, on_frame)
+
+
+@dataclass(frozen=True)
+class PresetRun:
+    """One preset to be replayed.
+
+    Attributes:
+        preset: as in `build_tracker`. overrides: likewise.
+        interpolate: keep the boxes that the tracker fills in.
+    """
+
+    preset: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    interpolate: bool = True
+
+    @property
+    def name(self) -> str:
+        """The preset's name; of a YAML file its stem."""
+        return Path(self.preset).stem if self.preset.endswith((".yaml", ".yml")) else self.preset
+
+
+def check_presets(runs: list[PresetRun]) -> None:
+    """Build each tracker once.
+
+    Raises:
+        PresetError: no such preset, or a setting is unknown or of the wrong type.
+        ConfigError: two presets have one name.
+    """
+    names: set[str] = set()
+    for run in runs:
+        build_tracker(run.preset, run.overrides)
+        if run.name in names:
+            raise ConfigError(f"--preset {run.preset}: another preset is named {run.name} too")
+        names.add(run.name)
+
+
+def run_presets(
+    runs: list[PresetRun],
+    sequences: list[SequenceFolder],
+    senses: Senses,
+    on_replay: Callable[[str, str], None] = lambda preset, sequence: None,
+) -> list[Tracked]:
+    """Replay every preset over every sequence; the tracks are those that a file would hold.
+
+    Sequences are the outer loop, because the embeddings of all may not fit into memory.
+
+    Args:
+        runs: the presets. sequences: what is shown. senses: how it is seen.
+        on_replay: told what is replayed next.
+    """
+    tracks: dict[str, dict[str, MotRows]] = {run.name: {} for run in runs}
+    speeds: dict[str, dict[str, Speed]] = {run.name: {} for run in runs}
+    for sequence in sequences:
+        frames = senses.observe(sequence)
+        for run in runs:
+            on_replay(run.name, sequence.name)
+            done = replay(
+                build_tracker(run.preset, run.overrides),
+                frames,
+                sequence.fps,
+                appearance=senses.embedder is not None,
+                interpolate=run.interpolate,
+            )
+            tracks[run.name][sequence.name] = as_written(done.rows)
+            speeds[run.name][sequence.name] = Speed(done.frames, done.seconds)
+    return [Tracked(run.name, tracks[run.name], speeds[run.name], shared_ids=False) for run in runs]
+
+
+def _without_appearance(detections: Detections) -> FrameObservations:
+    nothing = np.zeros((0, 1), np.float32)
+    return FrameObservations(
+        detections,
+        Embeddings(nothing, nothing[:, :, None], nothing, "none"),
+        np.zeros(0, np.int64),
+    )
