@@ -23,6 +23,7 @@ from pipeline.cli_options import (
 from pipeline.cli_output import Result
 from pipeline.cli_session import DEFAULT_STORE, Session, session
 from pipeline.cli_track_eval import track_eval
+from pipeline.cli_track_tune import track_tune
 
 if TYPE_CHECKING:
     from storage.store import Store
@@ -139,6 +140,7 @@ def audit(
 
 
 app.command("track-eval", rich_help_panel=TOOLS)(track_eval)
+app.command("track-tune", rich_help_panel=TOOLS)(track_tune)
 
 
 @app.command("demo-gt", rich_help_panel=TOOLS)

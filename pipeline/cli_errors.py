@@ -25,6 +25,7 @@ OPERATOR_ERRORS = {
     "pipeline.export": ("ExportError",),
     "pipeline.search_picture": ("SearchError",),
     "pipeline.clip_frames": ("ClipError",),
+    "pipeline.tracking.search_space": ("SpaceError",),
     "pipeline.tracking.sequence_folder": ("SequenceError",),
     "reid.errors": ("ReidError",),
     "storage.errors": ("StoreError",),

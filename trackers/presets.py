@@ -49,6 +49,21 @@ def build_tracker(
     return StagedTracker(_configure(config, overrides or {}), on_stage)
 
 
+def setting(config: TrackerConfig, name: str) -> Any:
+    """The value of a setting by its dotted name.
+
+    Raises:
+        PresetError: there is no such setting.
+    """
+    value: Any = config
+    for part in name.split("."):
+        inside = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+        if part not in inside:
+            raise PresetError(f"tracker setting {name!r} is unknown")
+        value = inside[part]
+    return value
+
+
 def _configure(base: Any, settings: Mapping[str, Any], path: str = "") -> Any:
     """Replace fields of nested frozen dataclasses by name, dotted name or mapping."""
     fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}

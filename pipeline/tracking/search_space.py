@@ -52,9 +52,12 @@ class Knob:
         return self._value(float(np.clip(place + rng.normal(0, 0.15), 0, 1)))
 
     def _value(self, place: float) -> float:
+        """To three digits, which is all that a tuned number can claim."""
         if self.log:
-            return float(self.low * (self.high / self.low) ** place)
-        return self.low + (self.high - self.low) * place
+            value = self.low * (self.high / self.low) ** place
+        else:
+            value = self.low + (self.high - self.low) * place
+        return float(f"{value:.3g}")
 
 
 @dataclass(frozen=True)

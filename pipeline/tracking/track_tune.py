@@ -1,0 +1,210 @@
+"""Search a preset's settings on labelled sequences: the work of `track-tune`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import detector, embedder
+from pipeline.cli_output import Grid, Result
+from pipeline.errors import ConfigError
+from pipeline.tracking.observations import FrameObservations
+from pipeline.tracking.presets_run import Senses
+from pipeline.tracking.replay import replay
+from pipeline.tracking.scoring import Figures, comparable
+from pipeline.tracking.search_space import SearchSpace, Settings, read_space
+from pipeline.tracking.sequence_folder import SequenceFolder, read_sequences
+from pipeline.tracking.track_eval import DEFAULT_PRESET, default_cache
+from pipeline.tracking.tuning import Fold, Point, Tuner
+from reid.progress import ProgressLine
+from trackers.metrics import MotLabels, TrackingSequence, score_sequence
+from trackers.motfile import as_written
+from trackers.presets import PRESETS, build_tracker, setting
+
+SPACES = PRESETS / "tune"
+
+
+@dataclass(frozen=True)
+class TrackTuneOptions:
+    """What to search.
+
+    Attributes:
+        data: sequences, or folders of sequences; two or more in all.
+        preset: whose settings. space: YAML file of ranges; None means that of the preset.
+        detections, weights, cache, quiet: as in `track_eval.TrackEvalOptions`.
+        trials: candidates per fold. seed: of all chances. jobs: processes; 0 means all cores.
+        out: YAML file for a preset with what was found on all sequences; None writes none.
+    """
+
+    data: list[Path]
+    preset: str = DEFAULT_PRESET
+    space: Path | None = None
+    detections: str | None = None
+    weights: Path | None = None
+    cache: Path | None = None
+    trials: int = 200
+    seed: int = 0
+    jobs: int = 0
+    out: Path | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sequence, ready to be replayed."""
+
+    sequence: SequenceFolder
+    frames: list[FrameObservations]
+    labels: MotLabels
+
+    def figures(self, preset: str, settings: Settings) -> Figures:
+        """What a preset with these settings reaches."""
+        done = replay(build_tracker(preset, settings), self.frames, self.sequence.fps)
+        gt, hyp = comparable(self.sequence, self.labels, as_written(done.rows))
+        return Figures.of(score_sequence(TrackingSequence.from_rows(gt, hyp)), None)
+
+
+def track_tune(options: TrackTuneOptions) -> Result:
+    """Search with every sequence left out once, then with all; see `pipeline.tracking.tuning`.
+
+    The score of a sequence is the mean of its HOTA and IDF1.
+
+    Raises:
+        ConfigError: fewer than two sequences, or the output file is there already.
+        SequenceError, SpaceError, PresetError, ReidError: what cannot be used, by name.
+    """
+    sequences = read_sequences(options.data)
+    if len(sequences) < 2:
+        raise ConfigError(f"--data: {sequences[0].folder}: two or more sequences are needed")
+    if options.out is not None and options.out.exists():
+        raise ConfigError(f"--out {options.out}: is there already and is not overwritten")
+    space = read_space(options.space or SPACES / f"{options.preset}.yaml")
+    start = starting_point(space, options.preset)
+    senses = Senses(
+        options.detections,
+        detector.Detector(),
+        embedder.load_embedder(options.weights),
+        options.cache or default_cache(),
+        options.quiet,
+    )
+    shown = {s.name: Shown(s, senses.observe(s), s.labels()) for s in sequences}
+    jobs = options.jobs or os.cpu_count() or 1
+    with _Scorer(options.preset, shown, jobs) as scorer:
+        names = list(shown)
+        tuner = Tuner(space, start, names, scorer, batch=2 * jobs, seed=options.seed)
+        folds = [_search(tuner, name, options) for name in [*names, ""]]
+        before = [tuner.start_score(name) for name in names]
+        after = scorer([(folds[-1].settings, name) for name in names])
+    if options.out is not None:
+        options.out.write_text(preset_text(options.preset, folds[-1].settings), "utf-8")
+    return _result(names, folds, before, after, options)
+
+
+def starting_point(space: SearchSpace, preset: str) -> Point:
+    """The preset's own values of the knobs.
+
+    Raises:
+        PresetError: the preset has no such setting.
+    """
+    config = build_tracker(preset).config
+    for knob in space.knobs:
+        for name in knob.names:
+            setting(config, name)
+    return tuple(setting(config, knob.names[0]) for knob in space.knobs)
+
+
+def preset_text(preset: str, settings: Settings) -> str:
+    """A preset with other settings as a preset of its own, in YAML; every setting is written."""
+    config = build_tracker(preset, settings).config
+    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+
+
+class _Scorer:
+    """Scores candidates in several processes, which share what the sequences show."""
+
+    def __init__(self, preset: str, shown: dict[str, Shown], jobs: int) -> None:
+        self._preset, self._shown = preset, shown
+        self._pool = ProcessPoolExecutor(
+            jobs, get_context("spawn"), initializer=_take, initargs=(preset, shown)
+        )
+
+    def __enter__(self) -> _Scorer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, wanted: list[tuple[Settings, str]]) -> list[float]:
+        # The longest first, so that no process waits for another at the end.
+        order = sorted(range(len(wanted)), key=lambda k: -len(self._shown[wanted[k][1]].frames))
+        running = {k: self._pool.submit(_score, *wanted[k]) for k in order}
+        return [running[k].result() for k in range(len(wanted))]
+
+
+_SHOWN: dict[str, Any] = {}
+
+
+def _take(preset: str, shown: dict[str, Shown]) -> None:
+    """Begin a process."""
+    _SHOWN.update(preset=preset, shown=shown)
+
+
+def _score(settings: Settings, name: str) -> float:
+    figures = _SHOWN["shown"][name].figures(_SHOWN["preset"], settings)
+    return float(figures.hota + figures.idf1) / 2
+
+
+def _search(tuner: Tuner, held_out: str, options: TrackTuneOptions) -> Fold:
+    title = f"without {held_out}" if held_out else "all sequences"
+    with ProgressLine(title, options.trials, unit="trials", quiet=options.quiet) as line:
+        return tuner.fold(
+            held_out,
+            options.trials,
+            lambda done, best: line.update(done, {"best": 100 * best}),
+        )
+
+
+def _result(
+    names: list[str],
+    folds: list[Fold],
+    before: list[float],
+    after: list[float],
+    options: TrackTuneOptions,
+) -> Result:
+    held = [fold.held_out_score for fold in folds[:-1]]
+    rows = [
+        (name, *(f"{100 * value:.1f}" for value in values))
+        for name, *values in zip(names, before, held, after, strict=True)
+    ]
+    means = [sum(values) / len(values) for values in (before, held, after)]
+    rows.append(("mean", *(f"{100 * value:.1f}" for value in means)))
+    table = Grid(
+        ("sequence", ">before", ">tuned on the others", ">tuned on all"),
+        rows,
+        f"{options.preset}: mean of HOTA and IDF1, {options.trials} trials, seed {options.seed}",
+    )
+    best = folds[-1].settings
+    lines = "\n".join(f"{name}: {_plain(value)}" for name, value in best.items())
+    data = {
+        "preset": options.preset,
+        "trials": options.trials,
+        "seed": options.seed,
+        "sequences": [
+            {"name": name, "before": b, "held_out": h, "tuned_on_all": a}
+            for name, b, h, a in zip(names, before, held, after, strict=True)
+        ],
+        "settings": best,
+        "settings_of_folds": {fold.held_out: fold.settings for fold in folds[:-1]},
+    }
+    return Result(data, [table, f"Settings found on all sequences:\n{lines}"])
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
