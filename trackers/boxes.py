@@ -47,3 +47,14 @@ def usable(boxes_xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
     b = np.asarray(boxes_xyxy, np.float64)
     with np.errstate(invalid="ignore"):
         return np.isfinite(b).all(1) & (b[:, 2] - b[:, 0] >= 1) & (b[:, 3] - b[:, 1] >= 1)
+
+
+def warp_boxes(boxes_xyxy: NDArray[np.floating], affine: NDArray[np.floating]) -> Array:
+    """(N, 4) -> (N, 4) along with the view: (2, 3) affine of the centres; boxes stay upright.
+
+    Width and height grow by the affine's scale.
+    """
+    boxes, turn = np.asarray(boxes_xyxy, np.float64), np.asarray(affine, np.float64)[:, :2]
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ turn.T + affine[:, 2]
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * np.sqrt(abs(np.linalg.det(turn)))
+    return np.concatenate([centre - half, centre + half], 1)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid.embeddings import Embeddings
+from trackers.crosswalk_camera import follow_camera
 from trackers.crosswalk_config import CrosswalkConfig
 from trackers.crosswalk_economy import worth_embedding
 from trackers.crosswalk_stages import births, match_confident, match_faint, match_lost
@@ -52,11 +53,13 @@ class CrosswalkTracker:
         detections: Detections,
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
+        camera_motion: NDArray[np.float64] | None = None,
     ) -> list[TrackPiece]:
         """Take one frame; see `trackers.pieces.Tracker`.
 
-        A frame whose time is not after the last one's is ignored.
+        Of a frame whose time is not after the last one's only the camera motion is used.
         """
+        follow_camera(self._motion, self._tracks, camera_motion)
         if self._time_s is not None and time_s <= self._time_s:
             return []
         config = self.config

@@ -94,6 +94,21 @@ class KalmanBoxes:
         p[..., 0, 1] = p[..., 1, 0] = p01 + q * dt**2 / 2
         p[..., 1, 1] += q * dt
 
+    def warp(self, affine: NDArray[np.floating]) -> None:
+        """Move all filters along with the view: (2, 3) affine from old pixels to new ones.
+
+        Centres follow the affine and their rates its linear part; sizes and their rates grow by
+        its scale, as boxes stay upright. The covariance of x with y is not kept; as x and y are
+        equally unsure, a similarity (shift, rotation, scale) makes none.
+        """
+        turn = np.asarray(affine, np.float64)[:, :2]
+        scale = np.sqrt(abs(np.linalg.det(turn)))
+        self.mean[:, :2] = np.einsum("ij,njk->nik", turn, self.mean[:, :2])
+        self.mean[:, :2, 0] += affine[:, 2]
+        self.mean[:, 2:] *= scale
+        self.covariance[:, :2] = np.einsum("ij,njkl->nikl", turn**2, self.covariance[:, :2])
+        self.covariance[:, 2:] *= scale**2
+
     def boxes_xyxy(self) -> Array:
         """(N, 4) the present estimate."""
         return xywh_to_xyxy(self.mean[:, :, 0])
