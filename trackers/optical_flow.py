@@ -22,8 +22,8 @@ class FlowConfig:
     """Knobs of the estimate; distances in pixels of the reduced picture unless they say else.
 
     Attributes:
-        long_side: of the reduced picture at most; larger is finer and slower.
-        reduction: pictures are made smaller by at least this.
+        least_side, most_side: pictures are halved, but their long side is made no shorter than
+            the one and always as short as the other; larger is finer and slower.
         corners: at most so many; more are steadier and slower. spacing: between two of them.
         window: side of the squares that are compared; levels: of the pyramid above the picture.
         return_error: a corner that comes back further away than this was not followed.
@@ -35,8 +35,8 @@ class FlowConfig:
         most_scale: a change of size beyond this factor is no camera motion.
     """
 
-    long_side: int = 480
-    reduction: float = 2.0
+    least_side: int = 320
+    most_side: int = 480
     corners: int = 160
     spacing: float = 8.0
     window: int = 15
@@ -89,7 +89,8 @@ def reduce(
 ) -> SmallPicture:
     """The small grey version of an (H, W, 3) picture with N people at (N, 4)."""
     height, width = image_bgr.shape[:2]
-    factor = min(1 / config.reduction, config.long_side / max(width, height))
+    long_side = max(width, height)
+    factor = min(np.clip(long_side / 2, config.least_side, config.most_side) / long_side, 1.0)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

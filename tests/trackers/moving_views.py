@@ -48,7 +48,7 @@ def view(
     affine = chain(back, chain(scene_to_view, half))
     picture = cv2.warpAffine(scene(), affine, size_wh, flags=cv2.INTER_CUBIC)
     if noise:
-        rough = np.random.default_rng(seed).normal(0, noise, picture.shape)
+        rough = np.random.default_rng(seed).normal(0, noise, (*picture.shape[:2], 1))
         picture = np.clip(picture + rough, 0, 255).astype(np.uint8)
     return picture
 

@@ -86,6 +86,26 @@ def test_a_large_person_is_no_camera_motion_masked_or_not() -> None:
         assert found.moved < 0.2
 
 
+@pytest.mark.parametrize(
+    ("size_wh", "small_wh"),
+    [
+        ((160, 120), (160, 120)),
+        ((480, 360), (320, 240)),
+        ((640, 480), (320, 240)),
+        ((600, 800), (300, 400)),
+        ((1920, 1080), (480, 270)),
+        ((3000, 20), (480, 3)),
+        ((5000, 1), (480, 1)),
+    ],
+)
+def test_pictures_are_halved_within_limits(
+    size_wh: tuple[int, int], small_wh: tuple[int, int]
+) -> None:
+    small = reduce(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), NOBODY, CONFIG)
+    assert small.grey.shape == small_wh[::-1]
+    np.testing.assert_allclose(small.scale_xy * small_wh, size_wh)
+
+
 def test_boxes_are_left_out() -> None:
     """Two thirds walk: without the boxes there is no majority for the wall behind."""
     first = view(START)
