@@ -11,6 +11,7 @@ from pipeline.config import RunConfig
 from pipeline.detector import DEFAULT_WEIGHTS, Detector
 from pipeline.gating import FrameGate
 from pipeline.stage_types import Stages, load_stage_factory
+from trackers.camera_motion import CameraMotion
 from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
 
 
@@ -90,3 +91,13 @@ def test_gate_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_finds_them_by_name() -> None:
     factory = load_stage_factory("pipeline.stages:build_stages")
     assert isinstance(factory(run_config()).detector, Detector)
+
+
+def test_camera_motion_is_measured_by_one_of_each_camera_unless_off() -> None:
+    camera = run_config().cameras[0]
+    built = stages.build_stages(run_config())
+    first, second = built.make_camera_motion(camera), built.make_camera_motion(camera)
+    assert isinstance(first, CameraMotion)
+    assert first is not second
+    off = stages.build_stages(run_config(tracker={"camera_motion": "off"}))
+    assert off.make_camera_motion(camera) is None
