@@ -23,6 +23,7 @@ from pipeline.journal_records import (
     JournalSkip,
     Record,
 )
+from pipeline.look_back import LookBack
 from pipeline.spool import Spool
 from pipeline.stage_types import Stages
 from pipeline.wire import encode_tracklet
@@ -84,6 +85,7 @@ class CameraSession:
         self._breaks = 0
         self._live_since = time.time_ns()
         self._replaying = False
+        self._look_back = LookBack()
 
     @property
     def has_live_tracks(self) -> bool:
@@ -120,6 +122,11 @@ class CameraSession:
             )
         return self.counters.progress.position + 1
 
+    def start_frame(self, stopped: Callable[[], bool] = lambda: False) -> int | None:
+        """Like `resume`, but say where to begin reading: the last frames may be needed again."""
+        following = self.resume(stopped)
+        return following if following is None else self._look_back.start(following - 1)
+
     def _replay(self, record: Record) -> None:
         if isinstance(record, JournalHead):
             self._take_head(record)
@@ -127,11 +134,13 @@ class CameraSession:
             stage = self._ready_stage()
             stage.repeat_requests(record)
             self._store(stage.advance(record))
+            self._look_back.add(record)
             self.counters.frame(record.frame_index, stage.people, here=False)
         elif isinstance(record, JournalSkip):
             self.counters.frame(record.frame_index, 0, here=False)
         elif isinstance(record, JournalBreak):
             self._close_stage()
+            self._look_back.clear()
             self._breaks += 1
         else:
             self._close_stage()
@@ -163,13 +172,19 @@ class CameraSession:
 
     def wants(self, frame: Frame) -> bool:
         """Whether the gate lets the frame through to the detector."""
+        if self._look_back.covers(frame):
+            return False
         if self._gate is None:
             return True
         with self.clock.measure("gate"):
             return self._gate.should_detect(frame, self.has_live_tracks)
 
     def skip(self, frame: Frame) -> None:
-        """Count a frame that the gate kept back."""
+        """Count a frame that `wants` kept back, unless it is only read again."""
+        if self._look_back.covers(frame):
+            with self.clock.measure("track"):
+                self._look_back.show(frame, self._ready_stage())
+            return
         if self._journal is not None:
             with self.clock.measure("store"):
                 self._journal.append(JournalSkip(frame.index))
@@ -261,7 +276,13 @@ class CameraSession:
             tracker = self._stages.make_tracker(self.camera, head.fps, head.frame_size_wh)
             recording = self._files.journal is not None
             session = str(self._breaks) if recording else f"live-{self._live_since}"
-            self._stage = CameraStage(facts, tracker, session, self.camera.ignore_zones)
+            self._stage = CameraStage(
+                facts,
+                tracker,
+                session,
+                self.camera.ignore_zones,
+                self._stages.make_camera_motion(self.camera),
+            )
         return self._stage
 
     def _close_stage(self) -> None:

@@ -17,6 +17,7 @@ from pipeline.journal_records import JournalFrame
 from pipeline.wire import round_features
 from reid.embeddings import Embeddings
 from storage.tracklets import Tracklet
+from trackers.camera_motion import CameraMotion, MotionState
 from trackers.detections import Detections
 from trackers.pieces import Tracker, TrackPiece
 
@@ -53,12 +54,15 @@ class Prepared:
         detections: after ignore zones.
         rows: (K,) int64, which detections are to be embedded.
         crops_bgr: K views into the picture.
+        camera_motion, motion_look: as in JournalFrame.
     """
 
     frame: Frame
     detections: Detections
     rows: NDArray[np.int64]
     crops_bgr: list[NDArray[np.uint8]]
+    camera_motion: NDArray[np.float64] | None = None
+    motion_look: MotionState | None = None
 
 
 class CameraStage:
@@ -73,6 +77,7 @@ class CameraStage:
         session: keeps the uuids of different trackers of one run and camera apart; the same
             session and the same frames give the same uuids.
         ignore_zones: polygons in 0..1 of width and height.
+        camera_motion: a fresh one, for this camera only; None takes the camera for still.
     """
 
     def __init__(
@@ -81,24 +86,46 @@ class CameraStage:
         tracker: Tracker,
         session: str = "0",
         ignore_zones: IgnoreZones = (),
+        camera_motion: CameraMotion | None = None,
     ) -> None:
         self.facts = facts
         self._tracker = tracker
         self._session = session
         self._zones = [np.asarray(zone, np.float32) for zone in ignore_zones]
+        self._camera_motion = camera_motion
         self._memory = ExemplarMemory()
         self._origin_s = 0.0
         self.people = 0
 
     def prepare(self, frame: Frame, found: Detections) -> Prepared:
-        """Drop ignored people and cut the crops that the tracker asks for."""
+        """Drop ignored people, see how the camera moved, cut the crops that the tracker wants."""
         detections = drop_ignored(found, self._zones, self.facts.frame_size_wh)
         height, width = frame.image_bgr.shape[:2]
         wanted = self._tracker.embedding_requests(frame.time_utc.timestamp(), detections)
         clipped = clip_boxes(detections.boxes_xyxy, (width, height))
         rows = np.flatnonzero(np.asarray(wanted, bool) & usable(clipped)).astype(np.int64)
         crops = [cut(frame.image_bgr, clipped[row]) for row in rows]
-        return Prepared(frame, detections, rows, crops)
+        camera = self._camera_motion
+        if camera is None:
+            return Prepared(frame, detections, rows, crops)
+        time_s = frame.time_utc.timestamp()
+        motion = camera.update(frame.image_bgr, time_s, detections.boxes_xyxy)
+        return Prepared(frame, detections, rows, crops, motion, camera.look)
+
+    def see_again(
+        self, frame: Frame, boxes_xyxy: NDArray[np.float32], look: MotionState | None
+    ) -> None:
+        """Show a replayed frame and its (N, 4) boxes to the camera's motion alone.
+
+        `look` is what the journal holds of it; the first such frame must have one.
+        """
+        camera, time_s = self._camera_motion, frame.time_utc.timestamp()
+        if camera is None:
+            return
+        if look is None:
+            camera.update(frame.image_bgr, time_s, boxes_xyxy)
+        else:
+            camera.resume(frame.image_bgr, time_s, boxes_xyxy, look)
 
     def observe(self, prepared: Prepared, embeddings: Embeddings | None) -> JournalFrame:
         """Join a frame and its K embeddings into what the tracker and the journal will see."""
@@ -126,6 +153,8 @@ class CameraStage:
                 encode_jpeg(crop) for crop, _ in zip(prepared.crops_bgr, rows, strict=False)
             ),
             qualities=np.array(qualities, np.float32),
+            camera_motion=prepared.camera_motion,
+            motion_look=prepared.motion_look,
         )
 
     def repeat_requests(self, seen: JournalFrame) -> None:
@@ -137,7 +166,12 @@ class CameraStage:
         self._origin_s = seen.time_s - seen.offset_s
         self._memory.add(seen)
         pieces = self._tracker.update(
-            seen.frame_index, seen.time_s, seen.detections, seen.embeddings, seen.embedded_rows
+            seen.frame_index,
+            seen.time_s,
+            seen.detections,
+            seen.embeddings,
+            seen.embedded_rows,
+            seen.camera_motion,
         )
         live = self._tracker.live()
         in_view = [track for track in live if track.observed]

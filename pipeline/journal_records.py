@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.wire import WireError, pack_array, unpack_array
 from reid.embeddings import Embeddings
+from trackers.camera_motion import MotionState
 from trackers.detections import Detections
 
 
@@ -50,6 +51,10 @@ class JournalFrame:
         embeddings: K rows, global and part features already rounded to float16; None if K is 0.
         crops_jpeg: K JPEG pictures.
         qualities: (K,) float32 in 0..1.
+        camera_motion: (2, 3) float64 from the pixels of the observed frame before to those of
+            this one; None if the camera was still, and in journals of before there was this.
+        motion_look: what the estimate of the camera's motion goes on from, in the frames from
+            which it can.
     """
 
     frame_index: int
@@ -60,6 +65,8 @@ class JournalFrame:
     embeddings: Embeddings | None
     crops_jpeg: tuple[bytes, ...]
     qualities: NDArray[np.float32]
+    camera_motion: NDArray[np.float64] | None = None
+    motion_look: MotionState | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,11 @@ def _frame_fields(frame: JournalFrame) -> dict[str, Any]:
             "crops": list(frame.crops_jpeg),
             "qualities": pack_array(frame.qualities, "<f4"),
         }
+    if frame.camera_motion is not None:
+        fields["camera_motion"] = pack_array(frame.camera_motion, "<f8")
+    look = frame.motion_look
+    if look is not None:
+        fields["motion_look"] = [look.watched_until_s, look.moving_until_s]
     return fields
 
 
@@ -159,6 +171,7 @@ def _frame(fields: dict[str, Any]) -> JournalFrame:
             unpack_array(fields["visibility"]).astype(np.float32),
             fields["fingerprint"],
         )
+    look, motion = fields.get("motion_look"), fields.get("camera_motion")
     return JournalFrame(
         frame_index=fields["index"],
         time_s=fields["time_s"],
@@ -168,4 +181,6 @@ def _frame(fields: dict[str, Any]) -> JournalFrame:
         embeddings=embeddings,
         crops_jpeg=tuple(fields.get("crops", ())),
         qualities=qualities,
+        camera_motion=None if motion is None else unpack_array(motion),
+        motion_look=None if look is None else MotionState(*look),
     )

@@ -14,6 +14,7 @@ from pipeline.config import CameraConfig, RunConfig
 from pipeline.errors import ConfigError
 from pipeline.frames import Frame
 from reid.embeddings import Embeddings
+from trackers.camera_motion import CameraMotion
 from trackers.detections import Detections
 from trackers.pieces import Tracker
 
@@ -56,12 +57,15 @@ class Stages:
         make_tracker: from a camera's settings, its frames per second and its frame size
             (width, height) in pixels; called once per camera and after every break.
         make_gate: from a camera's settings; None for no gate.
+        make_camera_motion: from a camera's settings; None takes the camera for still. Called
+            whenever `make_tracker` is.
     """
 
     detector: Detector
     embedder: Embedder
     make_tracker: Callable[[CameraConfig, float, tuple[int, int]], Tracker]
     make_gate: Callable[[CameraConfig], Gate | None] = lambda camera: None
+    make_camera_motion: Callable[[CameraConfig], CameraMotion | None] = lambda camera: None
 
 
 StageFactory = Callable[[RunConfig], Stages]

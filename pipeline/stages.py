@@ -9,6 +9,7 @@ from pipeline.detector import Detector
 from pipeline.embedder import load_embedder
 from pipeline.gating import FrameGate
 from pipeline.stage_types import Gate, Stages
+from trackers.camera_motion import CameraMotion
 from trackers.pieces import Tracker
 from trackers.presets import build_tracker
 
@@ -38,5 +39,8 @@ def build_stages(config: RunConfig) -> Stages:
     def make_gate(camera: CameraConfig) -> Gate:
         return FrameGate(config.detector.detect_fps, skip_empty=config.detector.skip_empty)
 
+    def make_camera_motion(camera: CameraConfig) -> CameraMotion | None:
+        return CameraMotion() if config.tracker.camera_motion == "auto" else None
+
     embedder = load_embedder(config.embedder.weights)
-    return Stages(detector, embedder, make_tracker, make_gate)
+    return Stages(detector, embedder, make_tracker, make_gate, make_camera_motion)

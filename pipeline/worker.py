@@ -103,7 +103,7 @@ class Worker:
         journal = folder.journal(camera.id) if is_recording(camera) else None
         files = SessionFiles(spool, journal)
         session = CameraSession(camera, self._orders.run_uuid, self._stages, files)
-        reader = CameraReader(camera, opener, session.resume, self._arrival, session.clock)
+        reader = CameraReader(camera, opener, session.start_frame, self._arrival, session.clock)
         return reader, session
 
     def _gather(self) -> tuple[list[tuple[CameraSession, Frame]], int]:

@@ -60,3 +60,14 @@ def height_overlap(a: Array, b: Array) -> Array:
     common = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
     union = (a[:, 3] - a[:, 1])[:, None] + (b[:, 3] - b[:, 1])[None] - common
     return np.clip(common, 0, None) / np.maximum(union, 1e-9)
+
+
+def warp_boxes(boxes_xyxy: NDArray[np.floating], affine: NDArray[np.floating]) -> Array:
+    """(N, 4) -> (N, 4) along with the view: (2, 3) affine of the centres; boxes stay upright.
+
+    Width and height grow by the affine's scale.
+    """
+    boxes, turn = np.asarray(boxes_xyxy, np.float64), np.asarray(affine, np.float64)[:, :2]
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ turn.T + affine[:, 2]
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * np.sqrt(abs(np.linalg.det(turn)))
+    return np.concatenate([centre - half, centre + half], 1)

@@ -106,6 +106,17 @@ class KalmanBoxes:
         self._unseen_s += dt
         self._step(self.mean, self.covariance, dt)
 
+    def warp(self, affine: NDArray[np.floating]) -> None:
+        """Move all filters along with the view: (2, 3) affine from old pixels to new ones.
+
+        Centres follow the affine and their rates its linear part; sizes and their rates grow by
+        its scale, as boxes stay upright. The covariance of x with y is not kept; as x and y are
+        equally unsure, a similarity (shift, rotation, scale) makes none.
+        """
+        self._warp(self.mean, self.covariance, affine)
+        if self.config.re_update:
+            self._warp(self._seen_mean, self._seen_covariance, affine)
+
     def boxes_xyxy(self) -> Array:
         """(N, 4) the present estimate."""
         return self._boxes(self.mean[:, :, 0])
@@ -176,6 +187,17 @@ class KalmanBoxes:
         p[..., 0, 0] = p00 + q * dt**3 / 3
         p[..., 0, 1] = p[..., 1, 0] = p01 + q * dt**2 / 2
         p[..., 1, 1] += q * dt
+
+    def _warp(self, mean: Array, covariance: Array, affine: NDArray[np.floating]) -> None:
+        """Move filters in place."""
+        turn = np.asarray(affine, np.float64)[:, :2]
+        scale = np.sqrt(abs(np.linalg.det(turn)))
+        lengths = [3] if self.config.state == "xyah" else [2, 3]
+        mean[:, :2] = np.einsum("ij,njk->nik", turn, mean[:, :2])
+        mean[:, :2, 0] += affine[:, 2]
+        mean[:, lengths] *= scale
+        covariance[:, :2] = np.einsum("ij,njkl->nikl", turn**2, covariance[:, :2])
+        covariance[:, lengths] *= scale**2
 
     def _lead_back(self, rows: NDArray[np.int64], z: Array) -> None:
         """Replay the time since each filter was seen along a straight line of virtual boxes."""

@@ -63,6 +63,7 @@ class Tracker(Protocol):
         detections: Detections,
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
+        camera_motion: NDArray[np.float64] | None = None,
     ) -> list[TrackPiece]:
         """Take one frame.
 
@@ -72,6 +73,8 @@ class Tracker(Protocol):
             embeddings: K rows, None if nothing was embedded.
             embedded_rows: (K,) int64; row k of `embeddings` describes detection
                 `embedded_rows[k]`.
+            camera_motion: (2, 3) affine from pixels of the frame before, which the tracker was
+                given, to pixels of this one; None if the camera stood still.
 
         Returns:
             the pieces that were closed by this frame.

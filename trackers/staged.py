@@ -57,11 +57,14 @@ class StagedTracker:
         detections: Detections,
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
+        camera_motion: NDArray[np.float64] | None = None,
     ) -> list[TrackPiece]:
         """Take one frame; see `trackers.pieces.Tracker`.
 
-        A frame whose time is not after the last one's is ignored.
+        Of a frame whose time is not after the last one's only the camera motion is used.
         """
+        if camera_motion is not None:
+            self._table.warp(camera_motion)
         if self._time_s is not None and time_s <= self._time_s:
             return []
         config, table = self.config, self._table

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.appearance import AppearanceConfig, Gallery
+from trackers.boxes import warp_boxes
 from trackers.frame_view import FrameView
 from trackers.history import History, Observation
 from trackers.kalman import KalmanBoxes, MotionConfig
@@ -92,6 +93,17 @@ class TrackTable:
         self.motion.keep(mask)
         self.gallery.keep(mask)
         self.histories = [h for h, k in zip(self.histories, mask, strict=True) if k]
+
+    def warp(self, affine: NDArray[np.float64]) -> None:
+        """Move filters, last boxes and ways along with the view: (2, 3) affine of pixels.
+
+        What was handed on or waits in a history stays where it was seen.
+        """
+        if not len(self):
+            return
+        self.motion.warp(affine)
+        self.boxes_xyxy = warp_boxes(self.boxes_xyxy, affine)
+        self._way[:, :, :2] = self._way[:, :, :2] @ affine[:, :2].T + affine[:, 2]
 
     def directions(self, within_s: float) -> NDArray[np.float64]:
         """(M, 2) pixels from each track's oldest centre of the last `within_s` to its newest.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.address import at_home
 from pipeline.config.camera import Settings, located
@@ -116,6 +116,18 @@ class TrackerConfig(Settings):
         default_factory=dict,
         description="Settings of the preset to change, by their names there; default none.",
     )
+    camera_motion: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto = measure how a camera pans, tilts, zooms or shakes and move the tracks "
+        "along, which costs next to nothing while it stands still; off = take every camera for "
+        "still; default auto. 'off' loses people whenever a camera moves.",
+    )
+
+    @field_validator("camera_motion", mode="before")
+    @classmethod
+    def _off_is_no_boolean(cls, value: Any) -> Any:
+        """An unquoted `off` is false in YAML."""
+        return "off" if value is False else value
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.crops import clip_boxes, cut, usable
 from pipeline.tracking.sequence_folder import SequenceFolder
+from pipeline.tracking.sequence_motion import sequence_motion
 from reid.embeddings import Embeddings
 from reid.inference import Embedder
 from trackers.detections import Detections
@@ -29,11 +30,13 @@ class FrameObservations:
         detections: N boxes and scores.
         embeddings: of the K boxes that are large enough to embed.
         embedded_rows: (K,) int64 which boxes these are, ascending.
+        camera_motion: (2, 3) affine from the frame before; None if the camera was still.
     """
 
     detections: Detections
     embeddings: Embeddings
     embedded_rows: NDArray[np.int64]
+    camera_motion: NDArray[np.float64] | None = None
 
     def requested(self, wanted: NDArray[np.bool_]) -> tuple[Embeddings | None, NDArray[np.int64]]:
         """The embeddings of the boxes that a tracker asked for, (N,) bool, and their rows."""
@@ -50,7 +53,7 @@ def observe_sequence(
     cache: Path,
     on_frame: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[FrameObservations]:
-    """Embed every usable box of a sequence, or read it from the cache folder.
+    """Embed every usable box of a sequence and measure its camera's motion, or read the cache.
 
     The cache file's name has the model's fingerprint, the pictures' names, sizes and times of
     change, and the boxes: whatever changes, is embedded anew.
@@ -72,10 +75,11 @@ def observe_sequence(
             stored["part_visibility"],
             embedder.fingerprint,
         )
+    motions = sequence_motion(sequence, detections, cache)
     ends = np.cumsum([len(r) for r in rows])
     return [
-        FrameObservations(d, everything[slice(int(end) - len(r), int(end))], r)
-        for d, r, end in zip(detections, rows, ends, strict=True)
+        FrameObservations(d, everything[slice(int(end) - len(r), int(end))], r, motion)
+        for d, r, end, motion in zip(detections, rows, ends, motions, strict=True)
     ]
 
 

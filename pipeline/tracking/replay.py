@@ -40,6 +40,7 @@ def replay(
     fps: float,
     *,
     appearance: bool = True,
+    camera_motion: bool = True,
     interpolate: bool = True,
 ) -> Replay:
     """Show every frame to a new tracker.
@@ -48,6 +49,7 @@ def replay(
         tracker: has seen nothing yet.
         frames: in order. fps: frames per second.
         appearance: give the tracker the embeddings that it asks for.
+        camera_motion: tell the tracker how the camera moved.
         interpolate: keep the boxes that the tracker fills between two detections of a track.
     """
     pieces: list[TrackPiece] = []
@@ -59,7 +61,8 @@ def replay(
         features, rows = frame.requested(wanted & appearance)
         embedded += len(rows)
         start = time.perf_counter()
-        pieces += tracker.update(index, index / fps, frame.detections, features, rows)
+        motion = frame.camera_motion if camera_motion else None
+        pieces += tracker.update(index, index / fps, frame.detections, features, rows, motion)
         seconds += time.perf_counter() - start
     pieces += tracker.close()
     return Replay(_rows(pieces, interpolate), seconds, len(frames), embedded)

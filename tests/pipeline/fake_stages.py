@@ -93,6 +93,7 @@ class ColourTracker:
         detections: Detections,
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
+        camera_motion: NDArray[np.float64] | None = None,
     ) -> list[TrackPiece]:
         self._newest_s = time_s
         closed = []

@@ -49,10 +49,24 @@ def test_minimal_file_has_the_documented_defaults(tmp_path: Path) -> None:
     assert config.tracklets.max_piece_s == 30
     assert config.embedder.mode == "adaptive"
     assert config.tracker.preset == "crosswalk"
+    assert config.tracker.camera_motion == "auto"
     assert (config.ui.host, config.ui.port) == ("127.0.0.1", 7860)
     assert config.detector.weights is None
     with pytest.raises(KeyError):
         config.camera("b")
+
+
+@pytest.mark.parametrize(
+    ("written", "setting"), [("auto", "auto"), ("off", "off"), ('"off"', "off"), ("false", "off")]
+)
+def test_an_unquoted_off_switches_the_camera_motion_off(
+    tmp_path: Path, written: str, setting: str
+) -> None:
+    path = tmp_path / "cams.yaml"
+    path.write_text(
+        f"cameras:\n  - {{id: a, url: 'demo:lobby'}}\ntracker:\n  camera_motion: {written}\n"
+    )
+    assert load_config(path).tracker.camera_motion == setting
 
 
 def test_settings_cannot_be_changed_after_loading(tmp_path: Path) -> None:
@@ -148,6 +162,14 @@ def test_relative_paths_start_at_the_yaml_file(tmp_path: Path, monkeypatch: Any)
         ({"cameras": [CAMERA], "detector": {"weights": "/n.pt"}}, "detector.weights: file not fou"),
         ({"cameras": [CAMERA], "embedder": {"mode": "no"}}, "must be 'adaptive' or 'every', not"),
         ({"cameras": [CAMERA], "tracker": {"overrides": [1]}}, "must be a group of"),
+        (
+            {"cameras": [CAMERA], "tracker": {"camera_motion": "on"}},
+            "tracker.camera_motion: must be 'auto' or 'off', not on",
+        ),
+        (
+            {"cameras": [CAMERA], "tracker": {"camera_motion": True}},
+            "tracker.camera_motion: must be 'auto' or 'off', not true",
+        ),
         ({"cameras": [CAMERA], "ui": {"host": "0.0.0.0"}}, "ui.host: 0.0.0.0 can be reached by"),
         ({"cameras": [CAMERA], "ui": {"username": "x"}}, "ui.username: set username and password"),
         (

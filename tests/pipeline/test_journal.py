@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from pipeline.journal_records import (
 )
 from pipeline.wire import WireError
 from tests.pipeline import fabricate
+from trackers.camera_motion import MotionState
 from trackers.detections import Detections
 
 HEAD = JournalHead("run", "door", "/videos/door.mp4", (640, 480), 25.0, 100, "prints")
@@ -58,6 +61,11 @@ def assert_same(one: Record, other: Record) -> None:
     np.testing.assert_array_equal(one.embedded_rows, other.embedded_rows)
     np.testing.assert_array_equal(one.qualities, other.qualities)
     assert one.crops_jpeg == other.crops_jpeg
+    assert one.motion_look == other.motion_look
+    assert (one.camera_motion is None) == (other.camera_motion is None)
+    if one.camera_motion is not None and other.camera_motion is not None:
+        assert one.camera_motion.dtype == np.float64
+        np.testing.assert_array_equal(one.camera_motion, other.camera_motion)
     assert (one.embeddings is None) == (other.embeddings is None)
     if one.embeddings is not None and other.embeddings is not None:
         assert one.embeddings.fingerprint == other.embeddings.fingerprint
@@ -77,6 +85,34 @@ RECORDS: list[Record] = [
     frame(4, people=5, embedded=5),
     JournalEnd(4, 2, 4),
 ]
+
+
+MOTION = np.array([[1.01, -0.02, 1 / 3], [0.02, 1.01, -7.1]])
+
+
+@pytest.mark.parametrize("motion", [None, MOTION], ids=["still", "moving"])
+@pytest.mark.parametrize(
+    "look", [None, MotionState(1.7e9 + 1 / 3, -np.inf)], ids=["between", "look"]
+)
+def test_a_frame_keeps_how_the_camera_moved(
+    motion: np.ndarray | None, look: MotionState | None
+) -> None:
+    seen = replace(frame(7), camera_motion=motion, motion_look=look)
+    assert_same(unpack_record(pack_record(seen)), seen)
+
+
+def test_a_frame_of_before_the_camera_motion_is_still_read() -> None:
+    """The same bytes as then: a still camera between looks adds no field."""
+    name, fields = msgpack.unpackb(pack_record(frame(3)), raw=False)
+    assert name == "frame"
+    assert set(fields) == {
+        "index", "time_s", "offset_s", "boxes", "scores", "rows", "global", "parts",
+        "visibility", "fingerprint", "crops", "qualities",
+    }  # fmt: skip
+    found = unpack_record(msgpack.packb([name, fields], use_bin_type=True))
+    assert isinstance(found, JournalFrame)
+    assert found.camera_motion is None
+    assert found.motion_look is None
 
 
 def write(path: Path, records: list[Record]) -> Path:
