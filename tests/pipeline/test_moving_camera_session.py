@@ -11,7 +11,6 @@ from uuid import uuid4
 import cv2
 import numpy as np
 import pytest
-from trackers.crosswalk import CrosswalkTracker
 
 from pipeline.camera_session import CameraSession, SessionFiles
 from pipeline.config import RunConfig
