@@ -71,7 +71,7 @@ class Film:
         return Detections(cls.people(index).astype(np.float32), np.full(2, 0.9, np.float32))
 
 
-class WatchfulTracker(CrosswalkTracker):
+class WatchfulTracker(StagedTracker):
     """Writes down the motions that it is told."""
 
     told: list[np.ndarray | None]
@@ -91,7 +91,7 @@ class Bench:
 
     def stages(self) -> Stages:
         def tracker(*_: object) -> WatchfulTracker:
-            self.trackers.append(WatchfulTracker())
+            self.trackers.append(WatchfulTracker(build_tracker("crosswalk").config))
             return self.trackers[-1]
 
         return replace(
