@@ -24,6 +24,8 @@ from tests.pipeline.fake_stages import ColourEmbedder, build
 from tests.pipeline.made_video import make_config
 from trackers.camera_motion import CameraMotion, CameraMotionConfig
 from trackers.detections import Detections
+from trackers.presets import build_tracker
+from trackers.staged import StagedTracker
 
 RUN = str(uuid4())
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)

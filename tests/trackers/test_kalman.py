@@ -172,7 +172,7 @@ def moved(dx: float = 0, dy: float = 0, degrees: float = 0, scale: float = 1) ->
 def crowd(seed: int, count: int) -> KalmanBoxes:
     """Filters of people who walk in all directions, followed for a few frames."""
     rng = np.random.default_rng(seed)
-    filters = KalmanBoxes(MotionNoise())
+    filters = KalmanBoxes(MotionConfig())
     filters.add(np.stack([box(*rng.uniform(0, 500, 2)) for _ in range(count)]), np.full(count, 0.7))
     for _ in range(4):
         filters.predict(0.1)
@@ -255,6 +255,6 @@ def test_a_zoom_makes_people_larger_and_their_steps_longer() -> None:
 
 
 def test_nobody_can_be_warped() -> None:
-    empty = KalmanBoxes(MotionNoise())
+    empty = KalmanBoxes(MotionConfig())
     empty.warp(moved(3, 4, 5, 1.1))
     assert empty.boxes_xyxy().shape == (0, 4)
