@@ -180,6 +180,24 @@ def test_results_score_as_in_trackeval(models: object, tmp_path: Path, style: st
             assert figures[our_name] == pytest.approx(expected, abs=1e-6), (name, our_name)
 
 
+@pytest.mark.parametrize(("kind", "code"), [("1,1", 0), ("-1,-1,-1", 0), ("3,1", 2), ("77,1", 2)])
+def test_results_must_be_people_where_there_are_classes(
+    models: object, tmp_path: Path, kind: str, code: int
+) -> None:
+    def line(frame: int, person: int, box: tuple[int, int, int, int]) -> str:
+        return f"{frame},{person},{','.join(map(str, box))},1,1,1"
+
+    write_sequence(tmp_path / "data", "MOT17-01", 3, line)
+    Path("results").mkdir()
+    Path("results/MOT17-01.txt").write_text(f"2,8,9,9,9,9,1,{kind}\n")
+    arguments = ["track-eval", "--data", tmp_path / "data", "--results", "results"]
+    done = call(*arguments)
+    assert done.exit_code == code, done.stderr
+    if code:
+        assert "results/MOT17-01.txt:" in refused(done)
+        assert "class" in done.stderr
+
+
 def spoil(data: Path, what: str) -> None:
     """Break the sequence `one`, or put something in the way."""
     one = data / "one"
