@@ -6,7 +6,7 @@ import configparser
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.detections import Detections
-from trackers.metrics.labels import MotLabels, read_labels
+from trackers.metrics.labels import PERSON, MotLabels, read_labels
 from trackers.metrics.sequence import rows_by_frame
 from trackers.motfile import MotFileError, MotRows, read_mot
 
@@ -93,16 +93,27 @@ class SequenceFolder:
         """
         return self.labels().scored()
 
-    def results(self, folder: Path) -> MotRows:
+    def results(self, folder: Path, *, classes: bool = False) -> MotRows:
         """The tracks of `SEQUENCE.txt` in a folder of results.
 
+        Args:
+            folder: of the file. classes: refuse what the file says to be something else than a
+                person, as TrackEval does.
+
         Raises:
-            SequenceError: no such file, a bad line, or a frame that the sequence does not have.
+            SequenceError: no such file, a bad line, a frame that the sequence does not have, or
+                a box that is no person's.
         """
         path = folder / f"{self.name}.txt"
-        rows = _read(path, partial(read_mot, unique_ids=True))
-        self._check_frames(path, rows)
-        return rows
+        found = _read(path, read_labels) if classes else MotLabels(_read(path, _read_ids), None)
+        self._check_frames(path, found.rows)
+        if found.classes is not None and (found.classes != PERSON).any():
+            row = int(np.argmax(found.classes != PERSON))
+            raise SequenceError(
+                f"{path}: frame {found.rows.frames[row]}, id {found.rows.ids[row]}: class "
+                f"{found.classes[row]}, but only people (class {PERSON}) are scored"
+            )
+        return found.rows
 
     def detections(self, relative: str) -> list[Detections]:
         """The boxes of every frame from a file below the folder, such as `det/det.txt`.
@@ -169,6 +180,10 @@ def _read_sequence(folder: Path) -> SequenceFolder:
     if name in ("", ".", "..") or Path(name).name != name:
         raise SequenceError(f"{path}: Sequence.name: {name!r} cannot be the name of a file")
     return SequenceFolder(folder, name, fps, tuple(images))
+
+
+def _read_ids(path: Path) -> MotRows:
+    return read_mot(path, unique_ids=True)
 
 
 def _read(path: Path, read: Callable[[Path], Read]) -> Read:

@@ -106,7 +106,7 @@ def track_eval(options: TrackEvalOptions) -> Result:
     names = [str(options.results)] if options.results else [run.name for run in runs]
     files = _planned(options, names, sequences)
     if options.results:
-        tracked = [_read_results(options.results, sequences)]
+        tracked = [_read_results(options.results, sequences, labels)]
     else:
         tracked = _track(options, runs, sequences)
     boards = [score(t, sequences, labels, one_id_space=options.one_id_space) for t in tracked]
@@ -136,10 +136,14 @@ def _planned(
     return planned
 
 
-def _read_results(folder: Path, sequences: list[SequenceFolder]) -> Tracked:
+def _read_results(
+    folder: Path, sequences: list[SequenceFolder], labels: Mapping[str, MotLabels]
+) -> Tracked:
     if not folder.is_dir():
         raise SequenceError(f"{folder}: no such folder of results")
-    tracks = {sequence.name: sequence.results(folder) for sequence in sequences}
+    tracks = {
+        s.name: s.results(folder, classes=labels[s.name].classes is not None) for s in sequences
+    }
     return Tracked(str(folder), tracks, {}, shared_ids=True)
 
 
