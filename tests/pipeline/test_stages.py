@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
 
 from pipeline import stages
 from pipeline.config import RunConfig
 from pipeline.detector import DEFAULT_WEIGHTS, Detector
 from pipeline.gating import FrameGate
 from pipeline.stage_types import Stages, load_stage_factory
+from trackers.staged import StagedTracker
+from trackers.staged_config import TrackerConfig
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,9 @@ def run_config(**settings: Any) -> RunConfig:
     return RunConfig.model_validate({"cameras": cameras, **settings})
 
 
-def tracker_config(built: Stages) -> CrosswalkConfig:
+def tracker_config(built: Stages) -> TrackerConfig:
     tracker = built.make_tracker(run_config().cameras[0], 25.0, (640, 480))
-    assert isinstance(tracker, CrosswalkTracker)
+    assert isinstance(tracker, StagedTracker)
     return tracker.config
 
 
@@ -54,8 +55,8 @@ def test_tracker_settings(mode: str, every: bool) -> None:
             )
         )
     )
-    assert config.embed_every_box is every
-    assert (config.embed_interval_s, config.piece_s) == (1.25, 12.0)
+    assert config.economy.every_box is every
+    assert (config.economy.calm_interval_s, config.piece_s) == (1.25, 12.0)
 
 
 def test_overrides_of_the_tracker_win() -> None:
