@@ -33,10 +33,12 @@ def iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
 def covered(boxes_xyxy: NDArray[np.floating]) -> Array:
     """(N, 4) -> (N,): the largest fraction of each box that one other box covers.
 
-    A box that is not finite covers nothing."""
+    A box that is not finite covers nothing.
+    """
     if len(boxes_xyxy) < 2:
         return np.zeros(len(boxes_xyxy))
     common = np.nan_to_num(intersections(boxes_xyxy, boxes_xyxy), posinf=0)
+    common[:, ~np.isfinite(boxes_xyxy).all(1)] = 0
     np.fill_diagonal(common, 0)
     area = np.maximum(areas(boxes_xyxy), 1e-9)
     return common.max(1) / area

@@ -77,7 +77,8 @@ def match(
     pair.compare(predicted_xyxy)
     cost = pair.cost()
     if stage.margin:
-        cost = _without_unclear(cost, stage.margin)
+        pair.vetoes["margin"] = _unclear(cost, stage.margin)
+        cost[pair.vetoes["margin"]] = np.inf
     found = assign(cost, stage.limit)
     return StageOutcome(
         rows, columns, cost, pair.terms, pair.vetoes, np.stack(found, 1), stage.limit
@@ -258,10 +259,9 @@ def _lead(looks: NDArray[np.floating], axis: int) -> Floats:
     return np.asarray(np.clip(lead, 0, 1), np.float64)
 
 
-def _without_unclear(cost: Floats, margin: float) -> Floats:
-    """Detections for which the second best track is nearly as good match nobody."""
+def _unclear(cost: Floats, margin: float) -> NDArray[np.bool_]:
+    """(m, n): pairs of detections for which the second best track is nearly as good."""
     if len(cost) < 2:
-        return cost
+        return np.zeros(cost.shape, np.bool_)
     second = np.partition(cost, 1, axis=0)[1]
-    unclear = (cost.min(0) + margin > second) & np.isfinite(second)
-    return np.where(unclear[None], np.inf, cost)
+    return np.isfinite(cost) & np.isfinite(second) & (cost.min(0) + margin > second)

@@ -51,7 +51,8 @@ class TrackTable:
         """Begin a track with each of these detections."""
         count = len(columns)
         boxes = frame.detections.boxes_xyxy[columns].astype(np.float64)
-        self.ids = np.append(self.ids, [self.new_id() for _ in range(count)])
+        self.ids = np.append(self.ids, np.arange(self._next_id, self._next_id + count))
+        self._next_id += count
         self.pieces = np.append(self.pieces, np.zeros(count, np.int64))
         self.boxes_xyxy = np.concatenate([self.boxes_xyxy, boxes])
         self.seen_s = np.append(self.seen_s, np.full(count, frame.time_s))

@@ -84,3 +84,8 @@ def test_usable_boxes(box: list[float], expected: bool) -> None:
 def test_one_broken_box_does_not_hide_that_others_overlap(bad: float) -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 5], [0, bad, bad, 10]], np.float32)
     assert covered(boxes)[:2].tolist() == [0.5, 1.0]
+
+
+def test_an_endless_box_covers_nothing() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, np.inf, 10], [-np.inf, 0, 5, 10]], np.float32)
+    assert covered(boxes)[0] == 0.0

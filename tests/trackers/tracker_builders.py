@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from reid.embeddings import Embeddings
 from trackers.detections import Detections
+from trackers.frame_view import FrameView
 from trackers.pieces import Tracker, TrackPiece
+from trackers.presets import PRESETS
+from trackers.staged import StagedTracker
+from trackers.staged_config import BirthConfig, EconomyConfig, StageConfig, TrackerConfig
+from trackers.track_table import TrackTable
 
 FINGERPRINT = "made-up"
+EVERY_PRESET = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+CONFIDENT = StageConfig(
+    min_score=0.4,
+    min_overlap=0.15,
+    appearance_weight=0.5,
+    veto_distance=0.8,
+    crowd_veto_distance=0.7,
+    unseen_weight=0.05,
+)
+FAINT = StageConfig(max_score=0.4, max_unseen_s=1.0, min_overlap=0.4)
+LOST = StageConfig(
+    min_score=0.4,
+    appearance_weight=1.0,
+    need_appearance=True,
+    max_speed=4.0,
+    limit=0.3,
+    margin=0.05,
+    restart=True,
+)
+THREE_STAGES = TrackerConfig(
+    stages={"confident": CONFIDENT, "faint": FAINT, "lost": LOST},
+    min_score=0.1,
+    max_lost_s=2.0,
+    piece_s=30.0,
+    births=BirthConfig(min_score=0.5, max_cover=0.7, confirm_hits=2, confirm_s=0.5),
+    economy=EconomyConfig(
+        min_score=0.4, calm_interval_s=0.5, crowd_interval_s=0.15, crowd_cover=0.2
+    ),
+)
+"""A tracker of known numbers, whatever the presets say."""
+
+
+def three_stages(**changes: Any) -> StagedTracker:
+    """A new tracker of `THREE_STAGES` with other settings."""
+    return StagedTracker(replace(THREE_STAGES, **changes))
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -63,6 +105,33 @@ class Sighting:
     person: int
     box_xyxy: np.ndarray
     score: float = 0.9
+
+
+def view(
+    sightings: Sequence[Sighting],
+    time_s: float = 1.0,
+    embedded: bool | Sequence[int] = True,
+    config: TrackerConfig = THREE_STAGES,
+) -> FrameView:
+    """Frame 10 * `time_s`, in which everybody, nobody or these rows are embedded without noise."""
+    detections = Detections(
+        np.array([s.box_xyxy for s in sightings], np.float32).reshape(-1, 4),
+        np.array([s.score for s in sightings], np.float32),
+    )
+    if isinstance(embedded, bool):
+        embedded = range(len(sightings) if embedded else 0)
+    looks = [Looks.of(sightings[row].person) for row in embedded]
+    batch = embeddings([(one.whole, one.parts) for one in looks]) if looks else None
+    rows = np.array(embedded, np.int64)
+    return FrameView.of(round(time_s * 10), time_s, detections, batch, rows, config)
+
+
+def table_of(*tracks: tuple[int, float, float]) -> TrackTable:
+    """Tracks (person, x of the centre, seconds) that were seen once, each alone in its frame."""
+    table = TrackTable(THREE_STAGES.motion, THREE_STAGES.appearance)
+    for person, x, seen_s in tracks:
+        table.add(view([Sighting(person, box(x))], seen_s), np.array([0]))
+    return table
 
 
 @dataclass

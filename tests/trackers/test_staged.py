@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from tracker_builders import Drive, Sighting, box
-from trackers.crosswalk import CrosswalkConfig, CrosswalkTracker
+from tracker_builders import CONFIDENT, FAINT, LOST, Drive, Sighting, box, three_stages
 
 from trackers.detections import Detections
 from trackers.pieces import TrackPiece
+from trackers.presets import build_tracker
 from trackers.purity import PurityConfig
+from trackers.staged_config import EconomyConfig
 
 Scene = list[list[Sighting]]
 
 
-def drive(config: CrosswalkConfig | None = None) -> Drive:
-    return Drive(CrosswalkTracker(config or CrosswalkConfig()))
+@pytest.fixture(params=["known numbers", "shipped numbers"])
+def drive(request: pytest.FixtureRequest) -> Callable[[], Drive]:
+    """Makes runs of the tracker of `tracker_builders`, and of the default preset."""
+    if request.param == "known numbers":
+        return lambda: Drive(three_stages())
+    return lambda: Drive(build_tracker("crosswalk"))
+
+
+Make = Callable[[], Drive]
 
 
 def walkers(frames: int, fps: float = 10.0, count: int = 3, speed: float = 50.0) -> Scene:
@@ -65,21 +75,21 @@ def assert_pieces_are_sound(pieces: list[TrackPiece]) -> None:
 
 
 @pytest.mark.parametrize("fps", [1.0, 5.0, 25.0])
-def test_straight_walkers_keep_their_ids(fps: float) -> None:
+def test_straight_walkers_keep_their_ids(drive: Make, fps: float) -> None:
     run = drive().run(walkers(30, fps, speed=20.0), fps)
     assert [run.ids(p) for p in range(3)] == [{1}, {2}, {3}]
     assert_pieces_are_sound(run.pieces)
     assert all(len(p.frame_indices) == 30 for p in run.pieces)
 
 
-def test_boxes_are_the_detected_ones() -> None:
+def test_boxes_are_the_detected_ones(drive: Make) -> None:
     scene = walkers(20, count=1)
     piece = drive().run(scene).pieces[0]
     np.testing.assert_array_equal(piece.boxes_xyxy, np.stack([here[0].box_xyxy for here in scene]))
     np.testing.assert_allclose(piece.times_s, np.arange(20) / 10)
 
 
-def test_two_people_who_cross_stay_apart() -> None:
+def test_two_people_who_cross_stay_apart(drive: Make) -> None:
     run = drive().run(crossing())
     assert_pieces_are_sound(run.pieces)
     assert all(len(set(run.people(p))) == 1 for p in run.pieces)
@@ -91,18 +101,21 @@ def test_a_track_that_ran_onto_another_person_is_cut_there() -> None:
     """A swap that motion and overlap cannot see: another person continues the same path."""
     scene = [[Sighting(1 if k < 30 else 2, box(100 + 3 * k))] for k in range(60)]
     purity = PurityConfig(calm_distance=0.5)
-    loose = CrosswalkConfig(
-        veto_distance=2.0, crowd_veto_distance=2.0, purity=purity, embed_every_box=True
+    blind = replace(CONFIDENT, veto_distance=2.0, crowd_veto_distance=2.0)
+    loose = three_stages(
+        stages={"confident": blind, "faint": FAINT, "lost": LOST},
+        purity=purity,
+        economy=EconomyConfig(every_box=True),
     )
-    run = drive(loose).run(scene)
+    run = Drive(loose).run(scene)
     assert [set(run.people(p)) for p in run.pieces] == [{1}, {2}]
     assert len({p.track_id for p in run.pieces}) == 2
     assert_pieces_are_sound(run.pieces)
 
 
 @pytest.mark.parametrize(("back", "same"), [(1, True), (2, False)])
-def test_who_reappears_elsewhere_is_told_by_looks(back: int, same: bool) -> None:
-    """Stage 3 has no overlap gate: box and prediction are far apart."""
+def test_who_reappears_elsewhere_is_told_by_looks(drive: Make, back: int, same: bool) -> None:
+    """The stage for the lost has no overlap gate: box and prediction are far apart."""
     scene: Scene = [[Sighting(1, box(100 + 2 * k))] for k in range(20)]
     scene += [[] for _ in range(10)]
     scene += [[Sighting(back, box(320 + 2 * k))] for k in range(20)]
@@ -114,7 +127,7 @@ def test_who_reappears_elsewhere_is_told_by_looks(back: int, same: bool) -> None
 def test_nobody_moves_faster_than_people_can() -> None:
     scene: Scene = [[Sighting(1, box(100))] for _ in range(20)]
     scene += [[Sighting(1, box(3000))] for _ in range(20)]
-    run = drive().run(scene)
+    run = Drive(three_stages()).run(scene)
     assert run.ids(1) == {1, 2}
 
 
@@ -122,11 +135,11 @@ def test_two_lost_people_who_look_alike_are_not_revived_by_guess() -> None:
     scene: Scene = [[Sighting(1, box(100)), Sighting(1, box(100, 420))] for _ in range(20)]
     scene += [[] for _ in range(5)]
     scene += [[Sighting(1, box(240, 310))] for _ in range(10)]
-    assert max(p.track_id for p in drive().run(scene).pieces) == 3
+    assert max(p.track_id for p in Drive(three_stages()).run(scene).pieces) == 3
 
 
 def test_the_lost_are_closed_in_time() -> None:
-    run = drive(CrosswalkConfig(max_lost_s=1.0))
+    run = Drive(three_stages(max_lost_s=1.0))
     for k in range(10):
         run.frame(k, k / 10, [Sighting(1, box(100))])
     for k in range(10, 19):
@@ -139,19 +152,20 @@ def test_the_lost_are_closed_in_time() -> None:
 
 
 def test_faint_detections_keep_a_track_alive() -> None:
-    """Stage 2; they are neither embedded nor start a track."""
+    """In the stage for the faint; they are neither embedded nor start a track."""
     scene = [[Sighting(1, box(100 + 3 * k), 0.9 if k < 10 else 0.2)] for k in range(60)]
-    run = drive()
+    run = Drive(three_stages())
     run.run(scene)
     assert run.ids(1) == {1}
     assert len(run.pieces[0].frame_indices) == 60
     assert run.requested <= 10
-    ignored = drive(CrosswalkConfig(low_score=0.3)).run(scene)
+    ignored = Drive(three_stages(min_score=0.3)).run(scene)
     assert len(ignored.pieces[0].frame_indices) == 10
-    assert drive().run([[Sighting(1, box(100), 0.2)] for _ in range(20)]).pieces == []
+    alone = [[Sighting(1, box(100), 0.2)] for _ in range(20)]
+    assert Drive(three_stages()).run(alone).pieces == []
 
 
-def test_a_single_detection_is_a_ghost() -> None:
+def test_a_single_detection_is_a_ghost(drive: Make) -> None:
     run = drive()
     run.frame(0, 0.0, [Sighting(1, box(100))])
     assert run.tracker.live() == []
@@ -164,11 +178,11 @@ def test_a_second_box_on_the_same_body_is_no_birth() -> None:
     double = box(100, 190, 36, 70)
     scene: Scene = [[Sighting(1, box(100))] for _ in range(5)]
     scene += [[Sighting(1, box(100)), Sighting(1, double, 0.6)] for _ in range(20)]
-    assert {p.track_id for p in drive().run(scene).pieces} == {1}
+    assert {p.track_id for p in Drive(three_stages()).run(scene).pieces} == {1}
 
 
 @pytest.mark.parametrize("gap", [1, 3])
-def test_gaps_of_a_few_frames(gap: int) -> None:
+def test_gaps_of_a_few_frames(drive: Make, gap: int) -> None:
     scene = without(walkers(40), range(15, 15 + gap))
     run = drive().run(scene)
     assert [run.ids(p) for p in range(3)] == [{1}, {2}, {3}]
@@ -178,14 +192,14 @@ def test_gaps_of_a_few_frames(gap: int) -> None:
     np.testing.assert_allclose(piece.boxes_xyxy[15], box(50 + 5 * 15, 100), atol=1e-3)
 
 
-def test_frames_without_anybody() -> None:
+def test_frames_without_anybody(drive: Make) -> None:
     run = drive().run([[] for _ in range(20)])
     assert run.pieces == []
     assert run.tracker.live() == []
     assert run.tracker.embedding_requests(3.0, Detections.empty()).shape == (0,)
 
 
-def test_time_that_does_not_advance_is_ignored() -> None:
+def test_time_that_does_not_advance_is_ignored(drive: Make) -> None:
     run = drive()
     for k in range(10):
         run.frame(k, k / 10, [Sighting(1, box(100 + k))])
@@ -200,14 +214,14 @@ def test_time_that_does_not_advance_is_ignored() -> None:
     assert_pieces_are_sound(run.pieces)
 
 
-def test_boxes_outside_the_picture_are_followed() -> None:
+def test_boxes_outside_the_picture_are_followed(drive: Make) -> None:
     scene = [[Sighting(1, box(-200 + 5 * k, -80))] for k in range(40)]
     assert drive().run(scene).ids(1) == {1}
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_boxes_that_are_no_boxes_are_ignored(bad: float) -> None:
+def test_boxes_that_are_no_boxes_are_ignored(drive: Make, bad: float) -> None:
     scene = walkers(30, count=2)
     broken = [
         [*here, Sighting(9, np.array([10, bad, 50, 90], np.float32)), Sighting(9, box(9, 9, -5))]
@@ -219,7 +233,7 @@ def test_boxes_that_are_no_boxes_are_ignored(bad: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_a_broken_score_is_no_detection() -> None:
+def test_a_broken_score_is_no_detection(drive: Make) -> None:
     scene = [[*here, Sighting(9, box(900), np.nan)] for here in walkers(10, count=1)]
     assert drive().run(scene).ids(9) == set()
 
@@ -229,14 +243,14 @@ def test_ids_are_never_reused() -> None:
     for person in range(6):
         scene += [[Sighting(person, box(100))] for _ in range(5)]
         scene += [[] for _ in range(30)]
-    run = drive().run(scene)
+    run = Drive(three_stages()).run(scene)
     assert [p.track_id for p in run.pieces] == [1, 2, 3, 4, 5, 6]
     run.frame(1000, 1000.0, [Sighting(1, box(100))])
     run.frame(1001, 1000.1, [Sighting(1, box(100))])
     assert [p.track_id for p in run.tracker.close()] == [7], "not even after close"
 
 
-def test_two_trackers_share_nothing() -> None:
+def test_two_trackers_share_nothing(drive: Make) -> None:
     alone = drive().run(walkers(30))
     first, second = drive(), drive()
     for k, (one, other) in enumerate(zip(walkers(30), crossing(30), strict=True)):
@@ -248,7 +262,7 @@ def test_two_trackers_share_nothing() -> None:
     assert min(p.track_id for p in second.pieces) == 1
 
 
-def test_the_same_input_gives_the_same_output() -> None:
+def test_the_same_input_gives_the_same_output(drive: Make) -> None:
     assert_same(drive().run(crossing()).pieces, drive().run(crossing()).pieces)
 
 
@@ -261,7 +275,7 @@ def assert_same(a: list[TrackPiece], b: list[TrackPiece]) -> None:
 
 def test_long_tracks_are_handed_on_in_pieces() -> None:
     """A person who is still in view can be searched for."""
-    run = drive(CrosswalkConfig(piece_s=30.0))
+    run = Drive(three_stages(piece_s=30.0))
     for k in range(700):
         run.frame(k, k / 10, [Sighting(1, box(100 + 0.5 * k))])
         if k == 310:
@@ -272,7 +286,7 @@ def test_long_tracks_are_handed_on_in_pieces() -> None:
     assert_pieces_are_sound(run.pieces)
 
 
-def test_live_shows_confirmed_tracks_and_whether_they_were_seen_now() -> None:
+def test_live_shows_confirmed_tracks_and_whether_they_were_seen_now(drive: Make) -> None:
     run = drive()
     for k, here in enumerate(without(walkers(20, count=2), range(19, 20), person=1)):
         run.frame(k, k / 10, here)
@@ -282,8 +296,8 @@ def test_live_shows_confirmed_tracks_and_whether_they_were_seen_now() -> None:
     assert run.tracker.live() == []
 
 
-def test_it_works_without_any_embeddings() -> None:
-    tracker = CrosswalkTracker()
+def test_it_works_without_any_embeddings(drive: Make) -> None:
+    tracker = drive().tracker
     none = np.zeros(0, np.int64)
     for k, here in enumerate(walkers(20)):
         boxes = np.stack([s.box_xyxy for s in here])
