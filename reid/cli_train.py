@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from reid.backbones.pretrained import load_pretrained
+from reid.build import build_model
 from reid.classical.config import is_classical, load_classical_config
 from reid.classical.fit import fit_lomo
 from reid.cli_options import set_device
@@ -23,6 +25,7 @@ from reid.progress import ProgressLine, image_progress
 from reid.read_training import TrainingInputs, training_set
 from reid.schedule import in_steps, total_steps
 from reid.train import train
+from reid.training_state import read_checkpoint
 from reid.weights_file import save_weights
 
 
@@ -62,6 +65,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
     folder = options.out or Path("runs") / system.name
     check_run_folder(folder, options.resume)
     check_unlabelled(system, options.teacher, options.unlabelled)
+    check_start(system, options, folder)
     place, device = join_group(set_device(options.device, options.threads))
     quiet = options.quiet or not place.leads
     if options.teacher is None and place.leads:
@@ -136,6 +140,20 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         raise ReidError(
             f"{folder}: holds a run already; add --resume to go on, or give another --out"
         )
+
+
+def check_start(system: ReidConfig, options: TrainOptions, folder: Path) -> None:
+    """Refuse weights to start from that cannot be read, before pictures are.
+
+    Raises:
+        ReidError: not a readable checkpoint, or an ImageNet one of another architecture.
+    """
+    if options.resume and (folder / "checkpoint.pt").exists():
+        return
+    if options.initial is not None:
+        read_checkpoint(options.initial)
+    elif options.pretrained is not None:
+        load_pretrained(build_model(system.model).backbone, options.pretrained)
 
 
 def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path | None) -> None:
