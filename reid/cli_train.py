@@ -18,6 +18,7 @@ from reid.classical.config import is_classical, load_classical_config
 from reid.classical.fit import fit_lomo
 from reid.cli_options import set_device
 from reid.config import ReidConfig, load_reid_config
+from reid.data.layout import MoreData
 from reid.data.source import data_folder, load_split, parse_data
 from reid.distributed import Place, any_process, join_group, leave_group
 from reid.errors import ReidError
@@ -34,11 +35,13 @@ class TrainOptions:
     """The train command's words; see its help.
 
     Attributes:
+        more_data: what `data` may name besides the data sets of `reid.data.source`.
         overrides: keys of the YAML and their new values. out: run folder, default runs/NAME.
     """
 
     config: Path
     data: str
+    more_data: MoreData | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     teacher: Path | None = None
     unlabelled: Path | None = None
@@ -81,7 +84,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
         place,
     )
     try:
-        with data_folder(parse_data(options.data)) as source:
+        with data_folder(parse_data(options.data, options.more_data)) as source:
             images = training_set(system, source, inputs)
         system = in_steps(system, len(images.labels), place.world)
         with training_progress(system, place, quiet) as on_step:
@@ -123,7 +126,7 @@ def fit_classical(options: TrainOptions) -> dict[str, str]:
     if path.exists():
         raise ReidError(f"{path}: exists already; give another --out")
     set_device("cpu", options.threads)
-    source = parse_data(options.data)
+    source = parse_data(options.data, options.more_data)
     with data_folder(source) as unpacked, image_progress("describe", options.quiet) as on_start:
         fitted = fit_lomo(system.classical, load_split(unpacked, "train"), on_start)
     fitted.save(path)
