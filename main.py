@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_commands
+from pipeline import cli_commands, cli_reid
 from pipeline.cli_options import (
     LOOK,
     MAIN,
@@ -159,7 +159,9 @@ def search(
 
 
 app.add_typer(cli_commands.app)
-app.add_typer(reid_app, name="reid", rich_help_panel=TOOLS)
+app.add_typer(
+    reid_app, name="reid", rich_help_panel=TOOLS, context_settings={"obj": cli_reid.STORES}
+)
 
 
 @app.command(hidden=True)

@@ -18,6 +18,7 @@ from reid.cli_options import (
     QuietOption,
     ThreadsOption,
     exit_codes,
+    more_data,
     parse_overrides,
     print_result,
 )
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="Train, score and export the projec
 
 @app.command("train")
 def train_command(
+    context: typer.Context,
     config: Annotated[Path, typer.Option(help="The system: configs/reid/NAME.yaml.")],
     data: DataOption,
     overrides: OverridesArgument = None,
@@ -71,6 +73,7 @@ def train_command(
         options = TrainOptions(
             config=config,
             data=data,
+            more_data=more_data(context),
             overrides=parse_overrides(overrides or []),
             teacher=teacher,
             unlabelled=unlabelled,

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reid.cli_options import JointsOption, JsonOption, QuietOption, ThreadsOption, exit_codes
+from reid.cli_options import (
+    JointsOption,
+    JsonOption,
+    QuietOption,
+    ThreadsOption,
+    exit_codes,
+    more_data,
+)
 from reid.errors import ReidError
 
 if TYPE_CHECKING:
     from reid.compare import Row, System
+    from reid.data.layout import MoreData
     from reid.network import ReidNetwork
     from reid.results import Result
 
@@ -25,6 +33,7 @@ class _How:
     """The command's words about measuring; see its help."""
 
     data: str | None
+    more: MoreData | None
     joints: Path | None
     timing: bool
     threads: int
@@ -36,6 +45,7 @@ class _How:
 
 
 def compare_command(
+    context: typer.Context,
     configs: Annotated[
         list[Path], typer.Argument(metavar="CONFIG...", help="Systems: configs/reid/NAME.yaml.")
     ],
@@ -91,7 +101,7 @@ def compare_command(
             raise ReidError("--seed and --note say something of --add-result, which is not given")
         if added:
             _add([(systems[name], file) for name, file in added.items()], path, seed, note)
-        how = _How(data, joints, not no_timing, threads, quiet)
+        how = _How(data, more_data(context), joints, not no_timing, threads, quiet)
         rows = _rows(systems, files, read_results(path), how)
         _print(rows, how.data_name, threads, as_json, as_markdown)
 
@@ -197,7 +207,7 @@ def _evaluated(
     needs_joints = network is not None and network[0].head.needs_joints
     run = HowToRun(joints=how.joints if needs_joints else None, threads=how.threads)
     with (
-        data_folder(parse_data(how.data)) as source,
+        data_folder(parse_data(how.data, how.more)) as source,
         open_weights(WeightsChoice(path), run) as ready,
         image_progress(path.name, how.quiet) as on_start,
     ):

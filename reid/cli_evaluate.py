@@ -16,6 +16,7 @@ from reid.cli_options import (
     QuietOption,
     ThreadsOption,
     exit_codes,
+    more_data,
     parse_overrides,
     print_result,
     set_device,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_command(
+    context: typer.Context,
     data: DataOption,
     overrides: OverridesArgument = None,
     config: Annotated[
@@ -71,7 +73,7 @@ def evaluate_command(
         ranking = read_ranking(distance, rerank, device)
         if not 0 <= occlude <= 1:
             raise ReidError(f"--occlude {occlude}: give a share of the test images, 0 to 1")
-        source = parse_data(data)
+        source = parse_data(data, more_data(context))
         choice = WeightsChoice(weights, config, parse_overrides(overrides or []))
         how = HowToRun(ranking.distance, joints, device, threads)
         with open_weights(choice, how) as opened:

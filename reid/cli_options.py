@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from reid.data.layout import MoreData
 from reid.errors import ReidError
 
 EXIT_BAD_INPUT = 2
@@ -21,7 +22,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         help="NAME=FOLDER_OR_ZIP; NAME is market1501 (also for pictures laid out and named like "
-        "it), cuhk03, cuhk03_labeled, cuhk03_detected, msmt17 or mars.",
+        "it), cuhk03, cuhk03_labeled, cuhk03_detected, msmt17 or mars; or, with the "
+        "main job's store as FOLDER, tracklets or tracklets_confirmed.",
     ),
 ]
 JointsOption = Annotated[
@@ -73,6 +75,11 @@ def set_device(device: str, threads: int) -> str:
     if threads:
         torch.set_num_threads(threads)
     return device
+
+
+def more_data(context: typer.Context) -> MoreData | None:
+    """The data sets that the program around these commands knows, if any."""
+    return context.find_object(MoreData)
 
 
 @contextmanager

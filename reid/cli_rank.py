@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from reid.cli_options import (
     QuietOption,
     ThreadsOption,
     exit_codes,
+    more_data,
     parse_overrides,
 )
 from reid.errors import ReidError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from reid.data.layout import MoreData
     from reid.embeddings import Embeddings
     from reid.inference import Embedder
     from reid.network import ReidNetwork
@@ -35,6 +38,7 @@ _KINDS = (".png", ".jpg", ".jpeg")
 
 
 def rank_command(
+    context: typer.Context,
     query: Annotated[list[Path], typer.Option(help="Crop of who is looked for; repeatable.")],
     overrides: OverridesArgument = None,
     data: Annotated[
@@ -78,7 +82,8 @@ def rank_command(
         picture = out or Path(f"rank_{query[0].stem}.png")
         _check_out(picture, overwrite)
         choice = WeightsChoice(weights, config, parse_overrides(overrides or []))
-        found = _rank(query, data, gallery, choice, top, distance, threads, quiet)
+        searched = partial(_gallery, data, gallery, more_data(context))
+        found = _rank(query, searched, choice, top, distance, threads, quiet)
         _write(picture, [block for _, block in found])
         said = {"out": str(picture), "distance": distance, "queries": [one for one, _ in found]}
         _print(said, as_json)
@@ -86,8 +91,7 @@ def rank_command(
 
 def _rank(
     queries: Sequence[Path],
-    data: str | None,
-    folder: Path | None,
+    searched: Callable[[], AbstractContextManager[Sequence[Labelled]]],
     choice: WeightsChoice,
     top: int,
     distance: str,
@@ -105,7 +109,7 @@ def _rank(
 
     crops = [read_image_bgr(path) for path in queries]
     _check_kind(choice.path)
-    with our_weights(choice) as (file, _), _gallery(data, folder) as pictures:
+    with our_weights(choice) as (file, _), searched() as pictures:
         network = load_weights(file)[0]
         _check_network(network, choice.path, distance)
         embedder = Embedder(file, threads=threads)
@@ -166,7 +170,9 @@ def _one(
 
 
 @contextmanager
-def _gallery(data: str | None, folder: Path | None) -> Iterator[Sequence[Labelled]]:
+def _gallery(
+    data: str | None, folder: Path | None, more: MoreData | None
+) -> Iterator[Sequence[Labelled]]:
     """The pictures to search; those of a zip file are there inside only."""
     from reid.data.source import data_folder, load_split, parse_data
     from reid.ranked import Labelled, folder_gallery
@@ -174,7 +180,7 @@ def _gallery(data: str | None, folder: Path | None) -> Iterator[Sequence[Labelle
     if folder is not None:
         yield folder_gallery(folder)
         return
-    with data_folder(parse_data(data or "")) as source:
+    with data_folder(parse_data(data or "", more)) as source:
         crops = load_split(source, "gallery")
         labels = zip(crops.paths, crops.identities, crops.cameras, strict=True)
         yield tuple(Labelled(path, int(who), int(camera)) for path, who, camera in labels)

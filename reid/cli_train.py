@@ -12,10 +12,13 @@ from typing import Any
 
 import typer
 
+from reid.backbones.pretrained import load_pretrained
+from reid.build import build_model
 from reid.classical.config import is_classical, load_classical_config
 from reid.classical.fit import fit_lomo
 from reid.cli_options import set_device
 from reid.config import ReidConfig, load_reid_config
+from reid.data.layout import MoreData
 from reid.data.source import data_folder, load_split, parse_data
 from reid.distributed import Place, any_process, join_group, leave_group
 from reid.errors import ReidError
@@ -23,6 +26,7 @@ from reid.progress import ProgressLine, image_progress
 from reid.read_training import TrainingInputs, training_set
 from reid.schedule import in_steps, total_steps
 from reid.train import train
+from reid.training_state import read_checkpoint
 from reid.weights_file import save_weights
 
 
@@ -31,11 +35,13 @@ class TrainOptions:
     """The train command's words; see its help.
 
     Attributes:
+        more_data: what `data` may name besides the data sets of `reid.data.source`.
         overrides: keys of the YAML and their new values. out: run folder, default runs/NAME.
     """
 
     config: Path
     data: str
+    more_data: MoreData | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     teacher: Path | None = None
     unlabelled: Path | None = None
@@ -62,6 +68,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
     folder = options.out or Path("runs") / system.name
     check_run_folder(folder, options.resume)
     check_unlabelled(system, options.teacher, options.unlabelled)
+    check_start(system, options, folder)
     place, device = join_group(set_device(options.device, options.threads))
     quiet = options.quiet or not place.leads
     if options.teacher is None and place.leads:
@@ -77,7 +84,7 @@ def run_training(options: TrainOptions) -> dict[str, str]:
         place,
     )
     try:
-        with data_folder(parse_data(options.data)) as source:
+        with data_folder(parse_data(options.data, options.more_data)) as source:
             images = training_set(system, source, inputs)
         system = in_steps(system, len(images.labels), place.world)
         with training_progress(system, place, quiet) as on_step:
@@ -119,7 +126,7 @@ def fit_classical(options: TrainOptions) -> dict[str, str]:
     if path.exists():
         raise ReidError(f"{path}: exists already; give another --out")
     set_device("cpu", options.threads)
-    source = parse_data(options.data)
+    source = parse_data(options.data, options.more_data)
     with data_folder(source) as unpacked, image_progress("describe", options.quiet) as on_start:
         fitted = fit_lomo(system.classical, load_split(unpacked, "train"), on_start)
     fitted.save(path)
@@ -136,6 +143,20 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         raise ReidError(
             f"{folder}: holds a run already; add --resume to go on, or give another --out"
         )
+
+
+def check_start(system: ReidConfig, options: TrainOptions, folder: Path) -> None:
+    """Refuse weights to start from that cannot be read, before pictures are.
+
+    Raises:
+        ReidError: not a readable checkpoint, or an ImageNet one of another architecture.
+    """
+    if options.resume and (folder / "checkpoint.pt").exists():
+        return
+    if options.initial is not None:
+        read_checkpoint(options.initial)
+    elif options.pretrained is not None:
+        load_pretrained(build_model(system.model).backbone, options.pretrained)
 
 
 def check_unlabelled(system: ReidConfig, teacher: Path | None, unlabelled: Path | None) -> None:

@@ -18,7 +18,7 @@ from reid.distances import aligned_distance, cosine_distance
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
 from reid.progressive import progressive_distances
-from reid.protocol import RankingScores, evaluate_ranking
+from reid.protocol import RankingScores, check_answers, evaluate_ranking
 from reid.rerank.k_reciprocal import k_reciprocal_distances
 from reid.rerank.manifold import smoothed_manifold_distances
 
@@ -189,6 +189,7 @@ def evaluate_source(
             f"--distance progressive: {source.name} is scored by tracklets, whose frames have no "
             "pixels in common"
         )
+    check_answers(query.identities, gallery.identities, query.cameras, gallery.cameras)
     train = load_split(source, "train") if ranking.rerank == "ssm" else None
     splits = [query, gallery, *([train] if train else [])]
     on_done = on_start(sum(len(crops) for crops in splits)) if on_start else lambda done: None

@@ -5,12 +5,15 @@ CMC and mAP (Zheng et al., ICCV 2015) and mINP (Ye et al., TPAMI 2021).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reid.errors import ReidError
+
+_NO_ANSWER = "no query has a right answer in the gallery: its identity in another camera"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,25 @@ class RankingScores:
         """Rank-1/5/10, mAP, mINP and the number of queries."""
         ranks = {f"rank{k}": float(self.cmc[k - 1]) for k in (1, 5, 10) if k <= len(self.cmc)}
         return ranks | {"mAP": self.mean_ap, "mINP": self.mean_inp, "queries": self.queries}
+
+
+def check_answers(
+    query_identities: NDArray[np.int64],
+    gallery_identities: NDArray[np.int64],
+    query_cameras: NDArray[np.int64],
+    gallery_cameras: NDArray[np.int64],
+) -> None:
+    """Refuse labels that `evaluate_ranking` cannot score, before anything is embedded.
+
+    Raises:
+        ReidError: no query has a right answer: its identity in another camera.
+    """
+    seen: defaultdict[int, set[int]] = defaultdict(set)
+    for identity, camera in zip(gallery_identities.tolist(), gallery_cameras.tolist(), strict=True):
+        seen[identity].add(camera)
+    queries = zip(query_identities.tolist(), query_cameras.tolist(), strict=True)
+    if not any(seen[identity] - {camera} for identity, camera in queries):
+        raise ReidError(_NO_ANSWER)
 
 
 def evaluate_ranking(
@@ -69,7 +91,7 @@ def evaluate_ranking(
         precisions.append(float(np.mean(found / (right + 1))))
         penalties.append(len(right) / (right[-1] + 1))
     if not precisions:
-        raise ReidError("no query has a right answer in the gallery")
+        raise ReidError(_NO_ANSWER)
     count = len(precisions)
     return RankingScores(
         100 * hits / count, 100 * float(np.mean(precisions)), 100 * float(np.mean(penalties)), count

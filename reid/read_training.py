@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid.build import build_model
 from reid.config import ReidConfig
@@ -15,12 +14,13 @@ from reid.data.crops import pictures_in
 from reid.data.joints import load_joints
 from reid.data.market import read_image_bgr, read_images
 from reid.data.mixing import mixed_pictures
+from reid.data.sampler import check_identities
 from reid.data.source import DataSource, load_split
 from reid.distributed import Place, leader_first
 from reid.errors import ReidError
 from reid.progress import image_progress
-from reid.teacher import picture_features, teacher_features
-from reid.training_set import TrainingSet, check_head, check_inputs
+from reid.teacher import Teacher, picture_features, teacher_features
+from reid.training_set import TrainingSet, check_head, check_inputs, check_named_branches
 
 _MEASURED = 256
 """Pictures of which `decoding_size` reads the size, well under a second of work."""
@@ -53,33 +53,29 @@ def training_set(system: ReidConfig, source: DataSource, inputs: TrainingInputs)
 
     Raises:
         ReidError: before any picture is decoded: something that losses or head need is not given,
-            not the layout, or a file of joints or attributes that does not know all images; then
-            an image that cannot be decoded, or an unusable teacher.
+            a branch that the head does not have, not the layout, a file of joints or
+            attributes that does not know all images, too few identities for a batch, an empty
+            folder of unlabelled pictures, or an unusable teacher; before any is embedded: one
+            that cannot be decoded.
     """
     given = [x is not None for x in (inputs.joints, inputs.attributes, inputs.teacher)]
     check_inputs(system, *given)
-    check_head(system, build_model(system.model), given[0])
+    network = build_model(system.model).eval()
+    check_head(system, network, given[0])
+    check_named_branches(system, network)
     crops = load_split(source, "train")
     joints = attributes = None
     if inputs.joints is not None:
         joints = load_joints(inputs.joints, crops, "train")
     if inputs.attributes is not None:
         attributes = load_attributes(inputs.attributes, crops.identities)[0]
+    people = len(np.unique(crops.identities))
+    check_identities(people, system.train.identities_per_batch, inputs.place.world)
+    others = _other_pictures(inputs.unlabelled)
+    teacher = Teacher(inputs.teacher, inputs.threads) if inputs.teacher is not None else None
     images = read_images(crops.paths, *decoding_size(system, crops.paths))
     data = TrainingSet(images, crops.identities, joints=joints, attributes=attributes)
-    if inputs.teacher is None:
-        return data
-    with leader_first(inputs.place), image_progress("teacher", inputs.quiet) as on_start:
-        features = teacher_features(
-            inputs.teacher,
-            crops.paths,
-            inputs.folder / "teacher.npz",
-            threads=inputs.threads,
-            on_done=on_start(len(crops)),
-        )
-    data = replace(data, teacher=features)
-    count = system.train.unlabelled_pictures
-    return _with_unlabelled(data, count, system.train.seed, inputs) if count else data
+    return data if teacher is None else _taught(data, system, teacher, crops.paths, others, inputs)
 
 
 def decoding_size(system: ReidConfig, paths: tuple[Path, ...]) -> tuple[int, int]:
@@ -102,35 +98,45 @@ def decoding_size(system: ReidConfig, paths: tuple[Path, ...]) -> tuple[int, int
     return height, width
 
 
-def _with_unlabelled(
-    data: TrainingSet, count: int, seed: int, inputs: TrainingInputs
+def _taught(
+    data: TrainingSet,
+    system: ReidConfig,
+    teacher: Teacher,
+    paths: tuple[Path, ...],
+    other_paths: tuple[Path, ...],
+    inputs: TrainingInputs,
 ) -> TrainingSet:
-    """`data` with `count` mixed pictures and what the teacher says of them."""
-    assert inputs.teacher is not None
+    """`data` with what the teacher says of its pictures (`paths`) and of mixed ones, if any.
+
+    Raises:
+        ReidError: before anything is embedded, one of `other_paths` cannot be decoded.
+    """
     height, width = data.images.shape[1:3]
-    others = _other_pictures(inputs.unlabelled, (height, width))
-    mixed = mixed_pictures(data.images, others, count, seed)
+    others = read_images(other_paths, height, width)
+    cache = inputs.folder / "teacher.npz"
+    with leader_first(inputs.place), image_progress("teacher", inputs.quiet) as on_start:
+        features = teacher_features(teacher, paths, cache, on_done=on_start(len(paths)))
+    data = replace(data, teacher=features)
+    count = system.train.unlabelled_pictures
+    if not count:
+        return data
+    mixed = mixed_pictures(data.images, others, count, system.train.seed)
+    cache = inputs.folder / "teacher_unlabelled.npz"
     shown = image_progress("teacher, unlabelled", inputs.quiet)
     with leader_first(inputs.place), shown as on_start:
-        features = picture_features(
-            inputs.teacher,
-            mixed,
-            inputs.folder / "teacher_unlabelled.npz",
-            threads=inputs.threads,
-            on_done=on_start(count),
-        )
+        features = picture_features(teacher, mixed, cache, on_done=on_start(count))
     return replace(data, unlabelled=mixed, unlabelled_teacher=features)
 
 
-def _other_pictures(folder: Path | None, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """The .jpg and .png pictures of a folder, (M, H, W, 3) uint8 RGB; M = 0 without a folder.
+def _other_pictures(folder: Path | None) -> tuple[Path, ...]:
+    """The .jpg and .png pictures of a folder; none without a folder.
 
     Raises:
-        ReidError: no such folder, no picture in it, or one that cannot be decoded.
+        ReidError: no such folder, or no picture in it.
     """
     if folder is None:
-        return np.empty((0, *size_hw, 3), np.uint8)
+        return ()
     paths = tuple(pictures_in(folder)) if folder.is_dir() else ()
     if not paths:
         raise ReidError(f"--unlabelled {folder}: no .jpg or .png pictures there")
-    return read_images(paths, *size_hw)
+    return paths

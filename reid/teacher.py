@@ -34,7 +34,7 @@ OnDone = Callable[[int], None]
 
 
 class Teacher:
-    """A model file that is ready to embed.
+    """A model file that is ready to embed; `path` is the file.
 
     Args:
         path: `.xml` (OpenVINO, the `.bin` beside it) or `.onnx`; one picture input of fixed
@@ -49,6 +49,7 @@ class Teacher:
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
+        self.path = path
         if path.suffix not in (".xml", ".onnx", *_TORCH):
             raise ReidError(
                 f"{path}: a teacher is an OpenVINO .xml, an .onnx, our .safetensors, or "
@@ -160,11 +161,10 @@ def teacher_key(path: Path, names: Sequence[str]) -> str:
 
 
 def teacher_features(
-    path: Path,
+    teacher: Teacher,
     images: Sequence[Path],
     cache: Path,
     *,
-    threads: int = 0,
     on_done: OnDone | None = None,
 ) -> NDArray[np.float32]:
     """Features of `images`: (N, T); read from `cache` (.npz) if it is of these and this teacher.
@@ -172,32 +172,25 @@ def teacher_features(
     `on_done` gets the number of embedded images after each batch.
 
     Raises:
-        ReidError: an unusable teacher or an image that cannot be decoded.
+        ReidError: an image cannot be decoded.
     """
-    teacher = Teacher(path, threads)
     names = [image.name for image in images]
 
     def read(start: int) -> NDArray[np.uint8]:
         chunk = images[start : start + TEACHER_BATCH]
         return np.stack([teacher.fit(read_image_bgr(path)) for path in chunk])
 
-    return _cached(teacher, teacher_key(path, names), names, read, cache, on_done)
+    return _cached(teacher, teacher_key(teacher.path, names), names, read, cache, on_done)
 
 
 def picture_features(
-    path: Path,
+    teacher: Teacher,
     pictures: NDArray[np.uint8],
     cache: Path,
     *,
-    threads: int = 0,
     on_done: OnDone | None = None,
 ) -> NDArray[np.float32]:
-    """Features of (N, H, W, 3) uint8 RGB pictures in memory: (N, T); else as `teacher_features`.
-
-    Raises:
-        ReidError: an unusable teacher.
-    """
-    teacher = Teacher(path, threads)
+    """Features of (N, H, W, 3) uint8 RGB pictures in memory: (N, T); else as `teacher_features`."""
     names = [str(number) for number in range(len(pictures))]
     content = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()
 
@@ -205,7 +198,7 @@ def picture_features(
         chunk = pictures[start : start + TEACHER_BATCH]
         return np.stack([teacher.fit(np.ascontiguousarray(p[..., ::-1])) for p in chunk])
 
-    return _cached(teacher, teacher_key(path, [content]), names, read, cache, on_done)
+    return _cached(teacher, teacher_key(teacher.path, [content]), names, read, cache, on_done)
 
 
 def _cached(

@@ -20,9 +20,8 @@ from reid.losses.gradient_penalty import gradient_penalty
 from reid.mutual import mutual_terms
 from reid.network import Outputs, ReidNetwork, Targets
 from reid.schedule import in_steps, learning_rate_at, step_seed, total_steps
-from reid.terms.base import check_branches
 from reid.training_log import TrainingLog
-from reid.training_set import TrainingSet, check_data, check_head
+from reid.training_set import TrainingSet, check_data, check_head, check_named_branches
 from reid.training_state import (
     TrainingState,
     adopt_weights,
@@ -87,24 +86,6 @@ def train(
     with TrainingLog(out, state.step, place.leads) as log:
         _run_steps(trainer, sampler, checkpoint, log, on_step or (lambda record: None))
     return state.average.eval()
-
-
-def check_named_branches(config: ReidConfig, network: ReidNetwork) -> None:
-    """Refuse losses on branches that the head does not have.
-
-    Raises:
-        ReidError: a name is unknown.
-    """
-    named = [weights for term in config.losses.values() if (weights := term.named_branches)]
-    if not named:
-        return
-    device = next(network.parameters()).device
-    images = torch.zeros(2, 3, *config.input_hw, device=device)
-    joints = torch.full((2, 14, 2), torch.nan, device=device)
-    with torch.no_grad():
-        branches = network.outputs(images, joints=joints).branches
-    for weights in named:
-        check_branches(branches, weights)
 
 
 def _run_steps(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from reid.config import ReidConfig
 from reid.errors import ReidError
 from reid.network import ReidNetwork
-from reid.terms.base import Facts
+from reid.terms.base import Facts, check_branches
 
 
 @dataclass(frozen=True)
@@ -79,3 +80,21 @@ def check_head(config: ReidConfig, network: ReidNetwork, joints: bool) -> None:
     """
     if network.head.needs_joints and not joints:
         raise ReidError(f"head {config.model.head.name}: needs joints; give --joints FILE")
+
+
+def check_named_branches(config: ReidConfig, network: ReidNetwork) -> None:
+    """Refuse losses on branches that the head does not have.
+
+    Raises:
+        ReidError: a name is unknown.
+    """
+    named = [weights for term in config.losses.values() if (weights := term.named_branches)]
+    if not named:
+        return
+    device = next(network.parameters()).device
+    images = torch.zeros(2, 3, *config.input_hw, device=device)
+    joints = torch.full((2, 14, 2), torch.nan, device=device)
+    with torch.no_grad():
+        branches = network.outputs(images, joints=joints).branches
+    for weights in named:
+        check_branches(branches, weights)

@@ -131,6 +131,17 @@ def rows(
         return [TrackletRow(**row._mapping) for row in found]
 
 
+def crop_paths(database: Database) -> dict[str, tuple[str, ...]]:
+    """Return the crops of each tracklet that has any, by rank."""
+    e = m.Exemplar
+    statement = select(e.tracklet_uuid, e.crop_path).order_by(e.tracklet_uuid, e.rank)
+    found: dict[str, tuple[str, ...]] = {}
+    with database.read() as session:
+        for uuid, path in session.execute(statement):
+            found[uuid] = (*found.get(uuid, ()), path)
+    return found
+
+
 def _row_statement() -> Select[*tuple[Any, ...]]:
     """Select the fields of `TrackletRow` by name."""
     t = m.Tracklet

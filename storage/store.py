@@ -143,6 +143,10 @@ class Store:
         search = SearchFilter(cameras, start_s, end_s, identity)
         return archive.rows(self.database, search, run_uuid, limit, offset)
 
+    def crop_paths(self) -> dict[str, tuple[str, ...]]:
+        """Return the crops of each tracklet that has any, best first, relative to the media."""
+        return archive.crop_paths(self.database)
+
     def new_identity(self, label: str | None = None) -> int:
         """Create an identity; its id is never given to anyone else."""
         with self.database.write() as session:

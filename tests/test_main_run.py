@@ -286,3 +286,11 @@ def test_the_built_in_demo_with_the_real_models(tmp_path: Path) -> None:
         [sys.executable, *command], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert json.loads(found.stdout)["groups"]
+    command = ["main.py", "reid", "evaluate", "--data", f"tracklets={tmp_path / 's'}", "--json"]
+    scored = subprocess.run(
+        [sys.executable, *command], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    scores = json.loads(scored.stdout)
+    assert scores["queries"] >= 4
+    assert scores["mAP"] > 50
+    assert "no operator confirmed the identity of" in scored.stderr

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from reid.classical.config import ClassicalConfig
 from reid.classical.system import LomoXqda
+from reid.classical.xqda import check_pairs
 from reid.data.crops import Crops
 from reid.data.market import read_images
 
@@ -26,8 +27,9 @@ def fit_lomo(
     `on_start` gets their number and returns what is told how many are described.
 
     Raises:
-        ReidError: an image that cannot be decoded, or labels that nothing can be learnt from.
+        ReidError: labels that nothing can be learnt from, or an image that cannot be decoded.
     """
+    check_pairs(crops.identities, crops.cameras)
     images = read_images(crops.paths, *_SIZE_HW)
     return LomoXqda.fit(
         images,

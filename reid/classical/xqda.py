@@ -113,16 +113,27 @@ def pair_covariances(
             f"features {features.shape}, {len(identities)} identities, {len(cameras)} cameras"
         )
     centred = features - features.mean(0)  # differences do not change, rounding gets smaller
+    check_pairs(identities, cameras)
     intra, intra_pairs = _cross_camera_scatter(centred, identities, cameras)
     total, pairs = _cross_camera_scatter(centred, np.zeros_like(identities), cameras)
-    if not intra_pairs:
-        raise ReidError("XQDA: no identity was seen by two cameras")
-    if pairs == intra_pairs:
-        raise ReidError("XQDA: no two identities were seen by two cameras")
     extra_pairs = pairs - intra_pairs
     return PairCovariances(
         intra / intra_pairs, (total - intra) / extra_pairs, intra_pairs, extra_pairs
     )
+
+
+def check_pairs(identities: NDArray[np.int64], cameras: NDArray[np.int64]) -> None:
+    """Refuse (N,) labels that give no pairs to learn from, before anything is described.
+
+    Raises:
+        ReidError: no identity was seen by two cameras, or no two identities were.
+    """
+    cells = np.unique(np.stack([identities, cameras], 1), axis=0)
+    people, seen_by = np.unique(cells[:, 0], return_counts=True)
+    if not (seen_by > 1).any():
+        raise ReidError("XQDA: no identity was seen by two cameras")
+    if len(people) < 2:
+        raise ReidError("XQDA: no two identities were seen by two cameras")
 
 
 def _cross_camera_scatter(

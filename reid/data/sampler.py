@@ -51,7 +51,7 @@ class IdentitySampler:
             rows = several
         self._rows = rows
         self._p, self._k, self._seed = identities_per_batch, images_per_identity, seed
-        self._check(1)
+        check_identities(len(rows), identities_per_batch)
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> NDArray[np.int64]:
         """Rows of batch number `step`: (P * K,), images of one identity adjacent.
@@ -64,7 +64,7 @@ class IdentitySampler:
         """
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is not in 0..{world - 1}")
-        self._check(world)
+        check_identities(len(self._rows), self._p, world)
         together = world * self._p
         tour, place = divmod(step, len(self._rows) // together)
         order = np.random.default_rng([self._seed, 0, tour]).permutation(len(self._rows))
@@ -86,10 +86,15 @@ class IdentitySampler:
         whole, rest = divmod(self._k, len(rows))
         return np.concatenate([*[rows] * whole, rng.choice(rows, rest, replace=False)])
 
-    def _check(self, world: int) -> None:
-        if len(self._rows) < world * self._p:
-            among = f" on each of {world} processes" if world > 1 else ""
-            raise ReidError(
-                f"{len(self._rows)} identities, but a batch needs {self._p}{among}: "
-                "lower identities_per_batch"
-            )
+
+def check_identities(found: int, per_batch: int, world: int = 1) -> None:
+    """Refuse a data set whose batches would have an identity twice.
+
+    Raises:
+        ReidError: fewer than world * per_batch identities were found.
+    """
+    if found < world * per_batch:
+        among = f" on each of {world} processes" if world > 1 else ""
+        raise ReidError(
+            f"{found} identities, but a batch needs {per_batch}{among}: lower identities_per_batch"
+        )

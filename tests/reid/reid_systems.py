@@ -18,7 +18,7 @@ from reid.data.attributes import load_attributes
 from reid.data.crops import Crops
 from reid.data.joints import load_joints
 from reid.data.mixing import mixed_pictures
-from reid.teacher import picture_features
+from reid.teacher import Teacher, picture_features
 from reid.training_set import TrainingSet
 from reid.yaml_files import read_yaml
 
@@ -94,10 +94,10 @@ def market_slice(shared: Path, folder: Path, size_hw: tuple[int, int] = (128, 64
 
 def with_teacher(data: TrainingSet, folder: Path) -> TrainingSet:
     """`data` with a teacher's features of all pictures, and mixed pictures that it alone knows."""
-    teacher = save_teacher(folder / "teacher.xml")
+    teacher = Teacher(save_teacher(folder / "teacher.xml"), 1)
     mixed = mixed_pictures(data.images, data.images[:0], _MIXED, 0)
     features = [
-        picture_features(teacher, pictures, folder / f"{name}.npz", threads=1)
+        picture_features(teacher, pictures, folder / f"{name}.npz")
         for name, pictures in (("own", data.images), ("mixed", mixed))
     ]
     return replace(data, teacher=features[0], unlabelled=mixed, unlabelled_teacher=features[1])

@@ -161,6 +161,37 @@ def test_an_empty_folder_of_unlabelled_crops(tmp_path: Path, data: Path, config:
     assert "crops: no .jpg or .png pictures there" in result.stderr
 
 
+@pytest.fixture
+def seen_once(tmp_path: Path) -> str:
+    """Five people with one picture each to train on; all queries in the camera of the gallery."""
+    for folder, view in (("bounding_box_train", 0), ("query", 1), ("bounding_box_test", 2)):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        for identity in range(1, 6):
+            path = tmp_path / "data" / folder / f"{identity:04}_c1s1_{view}.png"
+            cv2.imwrite(str(path), person(identity, view))
+    return f"market1501={tmp_path / 'data'}"
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_people_seen_once_are_shown_k_times(
+    tmp_path: Path, seen_once: str, config: Path, k: int
+) -> None:
+    words = ("--config", config, "--data", seen_once, "--out", tmp_path / "run", "--threads", 1)
+    result = call("train", *words, f"train.images_per_identity={k}")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert record["step"] == 2
+    assert np.isfinite([value for value in record.values() if value is not None]).all()
+
+
+def test_people_seen_once_cannot_be_found_again(tmp_path: Path, seen_once: str) -> None:
+    weights = save_teacher(tmp_path / "t.xml")
+    result = call("evaluate", "--weights", weights, "--data", seen_once, "--quiet")
+    assert result.exit_code == 2
+    message = "no query has a right answer in the gallery: its identity in another camera"
+    assert result.stderr.splitlines() == [message]
+
+
 def test_a_missing_teacher_is_mentioned(tmp_path: Path, data: Path, config: Path) -> None:
     result = call(
         "train", "--config", config, "--data", f"market1501={data}", "--out", tmp_path / "run",
@@ -270,6 +301,7 @@ def test_train_refuses(
     assert not (tmp_path / "run").exists()
 
 
+TWO = "train.identities_per_batch=2"
 ONLY_TAUGHT = ("losses.identity.weight=0", "losses.trihard.weight=0", "losses.aligned.weight=0")
 
 
@@ -288,14 +320,25 @@ ONLY_TAUGHT = ("losses.identity.weight=0", "losses.trihard.weight=0", "losses.al
             "head glad: needs jo",
         ),
         (ONLY_TAUGHT, "losses: every term has weight 0, or its teacher is missing"),
+        (("losses.identity.branches={face: 1}",), "losses: no branch 'face'; the head has"),
+        ((), "2 identities, but a batch needs 4: lower identities_per_batch"),
+        (("--teacher", __file__, TWO), "a teacher is an OpenVINO .xml, an .onnx"),
+        (("--teacher", "none.xml", TWO), "none.xml: no such teacher file"),
+        (("--initial", __file__), f"{__file__}: not a readable checkpoint"),
+        (("--pretrained", __file__), f"{__file__}: a checkpoint ends in"),
+        (
+            ("--teacher", "none.xml", "--unlabelled", "none", TWO, *UNLABELLED),
+            "--unlabelled none: no .jpg or .png pictures there",
+        ),
     ],
 )
 def test_bad_inputs_are_refused_before_pictures_are_decoded(
     tmp_path: Path, config: Path, words: tuple[str, ...], message: str
 ) -> None:
-    """The only picture cannot be decoded."""
+    """The only two pictures cannot be decoded."""
     (tmp_path / "bounding_box_train").mkdir()
-    (tmp_path / "bounding_box_train" / "0001_c1s1_1.jpg").write_bytes(b"no picture")
+    for name in ("0001_c1s1_1.jpg", "0002_c1s1_1.jpg"):
+        (tmp_path / "bounding_box_train" / name).write_bytes(b"no picture")
     out = tmp_path / "run"
     base = ("--config", config, "--data", f"market1501={tmp_path}", "--out", out)
     result = call("train", *base, *words)
@@ -335,12 +378,13 @@ def test_bad_images(tmp_path: Path, config: Path) -> None:
         "--out",
         tmp_path / "r",
     )
-    for name, content, message in (
-        (None, b"", "no images"),
-        ("0001_c1s1_1.jpg", b"no picture", "0001_c1s1_1.jpg: not a readable image"),
-        ("me.jpg", b"", "me.jpg: the name does not start with"),
+    four = [f"000{identity}_c1s1_1.jpg" for identity in range(1, 5)]
+    for names, content, message in (
+        ([], b"", "no images"),
+        (four, b"no picture", "0001_c1s1_1.jpg: not a readable image"),
+        (["me.jpg"], b"", "me.jpg: the name does not start with"),
     ):
-        if name:
+        for name in names:
             (folder / name).write_bytes(content)
         result = call(*words)
         assert result.exit_code == 2

@@ -127,5 +127,7 @@ def test_no_right_answer(tmp_path: Path) -> None:
         path.rename(
             path.with_name("0" + path.name[1:].replace("001_", "901_").replace("002_", "902_"))
         )
+    embedder = MeanColour()
     with pytest.raises(ReidError, match="no query has a right answer"):
-        evaluate_folder(MeanColour(), DataSource("market1501", root))
+        evaluate_folder(embedder, DataSource("market1501", root))
+    assert embedder.batches == [], "said before anything is embedded"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid.errors import ReidError
-from reid.protocol import RankingScores, evaluate_ranking
+from reid.protocol import RankingScores, check_answers, evaluate_ranking
 
 
 def score(
@@ -81,6 +81,20 @@ def test_a_query_without_a_right_answer_does_not_count() -> None:
 def test_only_junk_answers_do_not_count_either() -> None:
     with pytest.raises(ReidError, match="no query has a right answer"):
         score([[0.1, 0.2]], [(1, 1)], [(1, 1), (2, 2)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2)), min_size=2, max_size=6))
+def test_what_cannot_be_scored_is_known_before(labels: list[tuple[int, int]]) -> None:
+    query, gallery = labels[:1], labels[1:]
+    (qi, qc), (gi, gc) = np.array(query).T, np.array(gallery).T
+    try:
+        score([[0.0] * len(gallery)], query, gallery)
+    except ReidError as error:
+        with pytest.raises(ReidError, match=str(error)):
+            check_answers(qi, gi, qc, gc)
+    else:
+        check_answers(qi, gi, qc, gc)
 
 
 def test_shapes_must_fit() -> None:

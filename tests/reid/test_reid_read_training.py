@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 import pytest
 from reid_builders import market_folder, person, tiny_config
+from test_reid_teacher import save_teacher
 
 from reid.config import PhaseConfig, ReidConfig
 from reid.data.source import DataSource
+from reid.distributed import Place
+from reid.errors import ReidError
 from reid.read_training import TrainingInputs, decoding_size, training_set
+from reid.teacher import Teacher
 
 
 def system_of(*phases_hw: tuple[int, int]) -> ReidConfig:
@@ -70,3 +74,31 @@ def test_of_many_pictures_first_and_last_are_among_the_measured(
     assert decoding_size(system_of((256, 128)), paths) == (100, 10)
     assert len(set(read)) == len(read) == 256
     assert (read[0], read[-1]) == (paths[0], paths[-1])
+
+
+def test_nothing_is_embedded_before_all_pictures_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("embedded")
+
+    monkeypatch.setattr(Teacher, "features", refuse)
+    market_folder(tmp_path)
+    (tmp_path / "crops").mkdir()
+    (tmp_path / "crops" / "torn.jpg").write_bytes(b"no picture")
+    teacher = save_teacher(tmp_path / "t.xml")
+    inputs = TrainingInputs(tmp_path / "run", teacher, tmp_path / "crops", quiet=True)
+    system = tiny_config(unlabelled_pictures=3, unlabelled_per_batch=1)
+    with pytest.raises(ReidError, match=r"torn\.jpg: not a readable image"):
+        training_set(system, DataSource("market1501", tmp_path), inputs)
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_need_identities_each(tmp_path: Path) -> None:
+    """Before the pictures are decoded: they are none."""
+    market_folder(tmp_path)
+    for path in (tmp_path / "bounding_box_train").iterdir():
+        path.write_bytes(b"no picture")
+    inputs = TrainingInputs(tmp_path / "run", place=Place(1, 2))
+    with pytest.raises(ReidError, match="5 identities, but a batch needs 4 on each of 2 processes"):
+        training_set(tiny_config(), DataSource("market1501", tmp_path), inputs)

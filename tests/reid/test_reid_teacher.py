@@ -54,11 +54,10 @@ def by_hand(path: Path) -> np.ndarray:
 
 
 def test_features_by_hand(tmp_path: Path, images: list[Path]) -> None:
-    teacher = save_teacher(tmp_path / "t.xml")
+    teacher = Teacher(save_teacher(tmp_path / "t.xml"), 1)
     done: list[int] = []
-    found = teacher_features(
-        teacher, images, tmp_path / "run" / "teacher.npz", threads=1, on_done=done.append
-    )
+    cache = tmp_path / "run" / "teacher.npz"
+    found = teacher_features(teacher, images, cache, on_done=done.append)
     np.testing.assert_allclose(found, [by_hand(path) for path in images], atol=1e-3)
     assert found.dtype == np.float32
     assert done == [16, 19]
@@ -101,9 +100,10 @@ def test_our_network_teaches_what_it_embeds(tmp_path: Path) -> None:
     before = core.get_property("CPU", key)
     core.set_property("CPU", {key: "f32"})
     try:
-        found = teacher_features(weights, paths, tmp_path / "files.npz", threads=1)
+        teacher = Teacher(weights, 1)
+        found = teacher_features(teacher, paths, tmp_path / "files.npz")
         one = crops[1][None, ..., ::-1]
-        alone = picture_features(weights, one, tmp_path / "memory.npz", threads=1)
+        alone = picture_features(teacher, one, tmp_path / "memory.npz")
     finally:
         core.set_property("CPU", {key: before})
     np.testing.assert_allclose(found, wanted, atol=2e-3)
@@ -142,7 +142,7 @@ def test_the_size_is_the_models(tmp_path: Path) -> None:
 def test_the_cache_is_used_for_the_same_teacher_and_names(
     tmp_path: Path, images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher, cache = save_teacher(tmp_path / "t.xml"), tmp_path / "teacher.npz"
+    teacher, cache = Teacher(save_teacher(tmp_path / "t.xml")), tmp_path / "teacher.npz"
     first = teacher_features(teacher, images, cache)
 
     def refuse(*_: object) -> None:
@@ -153,9 +153,9 @@ def test_the_cache_is_used_for_the_same_teacher_and_names(
         np.testing.assert_array_equal(teacher_features(teacher, images, cache), first)
         with pytest.raises(AssertionError):
             teacher_features(teacher, images[:5], cache)
-        save_teacher(tmp_path / "other.xml", -1.0)
+        other = Teacher(save_teacher(tmp_path / "other.xml", -1.0))
         with pytest.raises(AssertionError):
-            teacher_features(tmp_path / "other.xml", images, cache)
+            teacher_features(other, images, cache)
     assert len(teacher_features(teacher, images[:5], cache)) == 5
 
 
@@ -163,7 +163,7 @@ def test_the_cache_is_used_for_the_same_teacher_and_names(
 def test_a_broken_cache_is_made_again(tmp_path: Path, images: list[Path], content: bytes) -> None:
     cache = tmp_path / "teacher.npz"
     cache.write_bytes(content)
-    found = teacher_features(save_teacher(tmp_path / "t.xml"), images[:2], cache)
+    found = teacher_features(Teacher(save_teacher(tmp_path / "t.xml")), images[:2], cache)
     assert found.shape == (2, 6)
     with np.load(cache) as stored:
         np.testing.assert_array_equal(stored["features"], found)
@@ -208,28 +208,28 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
     bad.write_bytes(b"no picture")
     cache = tmp_path / "teacher.npz"
     with pytest.raises(ReidError, match=r"0001_c1\.jpg"):
-        teacher_features(save_teacher(tmp_path / "t.xml"), [bad], cache)
+        teacher_features(Teacher(save_teacher(tmp_path / "t.xml")), [bad], cache)
     assert not cache.exists()
 
 
 def test_pictures_in_memory_have_the_features_of_their_files(
     tmp_path: Path, images: list[Path]
 ) -> None:
-    teacher = save_teacher(tmp_path / "t.xml")
+    teacher = Teacher(save_teacher(tmp_path / "t.xml"), 1)
     pictures = np.stack([cv2.imread(str(path))[:, :, ::-1] for path in images])
-    found = picture_features(teacher, pictures, tmp_path / "p.npz", threads=1)
+    found = picture_features(teacher, pictures, tmp_path / "p.npz")
     np.testing.assert_allclose(found, [by_hand(path) for path in images], atol=1e-3)
 
 
 def test_the_cache_of_pictures_is_of_their_content(tmp_path: Path) -> None:
-    teacher, cache = save_teacher(tmp_path / "t.xml"), tmp_path / "p.npz"
+    teacher, cache = Teacher(save_teacher(tmp_path / "t.xml"), 1), tmp_path / "p.npz"
     pictures = np.stack([person(number, 0, 8, 4) for number in range(3)])
-    first = picture_features(teacher, pictures, cache, threads=1)
+    first = picture_features(teacher, pictures, cache)
     done: list[int] = []
-    again = picture_features(teacher, pictures.copy(), cache, threads=1, on_done=done.append)
+    again = picture_features(teacher, pictures.copy(), cache, on_done=done.append)
     assert done == []
     np.testing.assert_array_equal(first, again)
     pictures[1] = 255 - pictures[1]
-    changed = picture_features(teacher, pictures, cache, threads=1, on_done=done.append)
+    changed = picture_features(teacher, pictures, cache, on_done=done.append)
     assert done == [3]
     assert not np.allclose(changed[1], first[1])

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from store_builders import RUN, tracklet
 
 from storage.errors import StoreError
 from storage.media import MediaFolder, check_uuid, crop_path, folder_name
 from storage.redact import redacted, without_credentials
+from storage.store import Store
 
 
 @pytest.fixture
@@ -130,3 +132,13 @@ def test_credentials_leave_settings() -> None:
         "cameras": [{"id": "a", "source": "rtsp://h/1", "fps": 5.0}],
         "ui": {"login_password": "***", "port": 7860},
     }
+
+
+def test_crops_of_all_tracklets_by_rank(store: Store) -> None:
+    several, none, one = (tracklet(n, exemplars=e) for n, e in ((1, 4), (2, 0), (3, 1)))
+    store.add_tracklets([several, none, one], RUN)
+    found = store.crop_paths()
+    assert found.keys() == {several.uuid, one.uuid}
+    for made in (several, one):
+        read = [store.media.read(path) for path in found[made.uuid]]
+        assert read == [exemplar.crop_jpeg for exemplar in made.exemplars]
