@@ -127,37 +127,46 @@ def preset_text(preset: str, settings: Settings) -> str:
 
 
 class _Scorer:
-    """Scores candidates in several processes, which share what the sequences show."""
+    """Scores candidates, in several processes if there are to be more than one."""
 
     def __init__(self, preset: str, shown: dict[str, Shown], jobs: int) -> None:
         self._preset, self._shown = preset, shown
-        self._pool = ProcessPoolExecutor(
-            jobs, get_context("spawn"), initializer=_take, initargs=(preset, shown)
-        )
+        self._pool: ProcessPoolExecutor | None = None
+        if jobs > 1:
+            self._pool = ProcessPoolExecutor(
+                jobs, get_context("spawn"), initializer=_take, initargs=(preset, shown)
+            )
 
     def __enter__(self) -> _Scorer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def __call__(self, wanted: list[tuple[Settings, str]]) -> list[float]:
+        if self._pool is None:
+            return [_score(self._preset, self._shown[name], one) for one, name in wanted]
         # The longest first, so that no process waits for another at the end.
         order = sorted(range(len(wanted)), key=lambda k: -len(self._shown[wanted[k][1]].frames))
-        running = {k: self._pool.submit(_score, *wanted[k]) for k in order}
+        running = {k: self._pool.submit(_score_here, *wanted[k]) for k in order}
         return [running[k].result() for k in range(len(wanted))]
 
 
-_SHOWN: dict[str, Any] = {}
+_HERE: dict[str, Any] = {}
+"""What a scoring process was begun with."""
 
 
 def _take(preset: str, shown: dict[str, Shown]) -> None:
-    """Begin a process."""
-    _SHOWN.update(preset=preset, shown=shown)
+    _HERE.update(preset=preset, shown=shown)
 
 
-def _score(settings: Settings, name: str) -> float:
-    figures = _SHOWN["shown"][name].figures(_SHOWN["preset"], settings)
+def _score_here(settings: Settings, name: str) -> float:
+    return _score(_HERE["preset"], _HERE["shown"][name], settings)
+
+
+def _score(preset: str, shown: Shown, settings: Settings) -> float:
+    figures = shown.figures(preset, settings)
     return float(figures.hota + figures.idf1) / 2
 
 
