@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.tracking.detected import detect_sequence
 from pipeline.tracking.observations import FrameObservations, observe_sequence
 from pipeline.tracking.progress import frame_progress
-from pipeline.tracking.replay import replay
+from pipeline.tracking.replay import Replay, replay
 from pipeline.tracking.scoring import Speed, Tracked
 from pipeline.tracking.sequence_folder import SequenceFolder
 from reid.embeddings import Embeddings
@@ -94,35 +94,35 @@ def check_presets(runs: list[PresetRun]) -> None:
 
 
 def run_presets(
-    runs: list[PresetRun],
-    sequences: list[SequenceFolder],
-    senses: Senses,
-    on_replay: Callable[[str, str], None] = lambda preset, sequence: None,
+    runs: list[PresetRun], sequences: list[SequenceFolder], senses: Senses
 ) -> list[Tracked]:
     """Replay every preset over every sequence; the tracks are those that a file would hold.
 
     Sequences are the outer loop, because the embeddings of all may not fit into memory.
 
-    Args:
-        runs: the presets. sequences: what is shown. senses: how it is seen.
-        on_replay: told what is replayed next.
+    Raises:
+        SequenceError: see `Senses.observe`.
     """
     tracks: dict[str, dict[str, MotRows]] = {run.name: {} for run in runs}
     speeds: dict[str, dict[str, Speed]] = {run.name: {} for run in runs}
     for sequence in sequences:
         frames = senses.observe(sequence)
-        for run in runs:
-            on_replay(run.name, sequence.name)
-            done = replay(
-                build_tracker(run.preset, run.overrides),
-                frames,
-                sequence.fps,
-                appearance=senses.embedder is not None,
-                interpolate=run.interpolate,
-            )
-            tracks[run.name][sequence.name] = as_written(done.rows)
-            speeds[run.name][sequence.name] = Speed(done.frames, done.seconds)
+        total = len(runs) * len(frames)
+        with frame_progress(f"{sequence.name}: track", quiet=senses.quiet) as on_frame:
+            on_frame(0, total)
+            for number, run in enumerate(runs, start=1):
+                done = _replay(run, frames, sequence.fps, appearance=senses.embedder is not None)
+                tracks[run.name][sequence.name] = as_written(done.rows)
+                speeds[run.name][sequence.name] = Speed(done.frames, done.seconds)
+                on_frame(number * len(frames), total)
     return [Tracked(run.name, tracks[run.name], speeds[run.name], shared_ids=False) for run in runs]
+
+
+def _replay(
+    run: PresetRun, frames: list[FrameObservations], fps: float, *, appearance: bool
+) -> Replay:
+    tracker = build_tracker(run.preset, run.overrides)
+    return replay(tracker, frames, fps, appearance=appearance, interpolate=run.interpolate)
 
 
 def _without_appearance(detections: Detections) -> FrameObservations:
