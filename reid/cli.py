@@ -12,6 +12,7 @@ from reid.cli_evaluate import evaluate_command
 from reid.cli_export import export_command
 from reid.cli_options import (
     DataOption,
+    DeviceOption,
     JointsOption,
     JsonOption,
     OverridesArgument,
@@ -56,9 +57,7 @@ def train_command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     threads: ThreadsOption = 0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from reid.cli_options import (
+    ConfigOption,
     DataOption,
+    DeviceOption,
     JointsOption,
     JsonOption,
     OverridesArgument,
@@ -32,9 +34,7 @@ def evaluate_command(
     context: typer.Context,
     data: DataOption,
     overrides: OverridesArgument = None,
-    config: Annotated[
-        Path | None, typer.Option(help="YAML of the system; a checkpoint.pt needs it.")
-    ] = None,
+    config: ConfigOption = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -51,9 +51,7 @@ def evaluate_command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the occlusion.")] = 0,
     joints: JointsOption = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     threads: ThreadsOption = 0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,

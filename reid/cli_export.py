@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from reid.cli_options import (
+    ConfigOption,
     JsonOption,
+    OurWeightsOption,
     OverridesArgument,
     exit_codes,
     parse_overrides,
@@ -21,13 +23,8 @@ _ENDINGS = {"openvino": "_openvino", "onnx": ".onnx", "torchscript": ".torchscri
 def export_command(
     to: Annotated[str, typer.Option(help="openvino, onnx or torchscript.")],
     overrides: OverridesArgument = None,
-    config: Annotated[
-        Path | None, typer.Option(help="YAML of the system; a checkpoint.pt needs it.")
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help=".safetensors or checkpoint.pt; default: the shipped model."),
-    ] = None,
+    config: ConfigOption = None,
+    weights: OurWeightsOption = None,
     out: Annotated[
         Path | None,
         typer.Option(

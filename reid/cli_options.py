@@ -26,12 +26,19 @@ DataOption = Annotated[
         "main job's store as FOLDER, tracklets or tracklets_confirmed.",
     ),
 ]
+ConfigOption = Annotated[
+    Path | None, typer.Option(help="YAML of the system; a checkpoint.pt needs it.")
+]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")]
 JointsOption = Annotated[
     Path | None, typer.Option(help=".npz of body joints of every image, for systems that use them.")
 ]
 OverridesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Keys of --config to change, as train.seed=1."),
+]
+OurWeightsOption = Annotated[
+    Path | None, typer.Option(help=".safetensors or checkpoint.pt; default: the shipped model.")
 ]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes what is there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reid.cli_options import (
+    ConfigOption,
     JsonOption,
+    OurWeightsOption,
     OverridesArgument,
     QuietOption,
     ThreadsOption,
@@ -48,13 +50,8 @@ def rank_command(
     gallery: Annotated[
         Path | None, typer.Option(help="Folder of crops to search instead of a data set.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="YAML of the system; a checkpoint.pt needs it.")
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help=".safetensors or checkpoint.pt; default: the shipped model."),
-    ] = None,
+    config: ConfigOption = None,
+    weights: OurWeightsOption = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Picture to write, .png or .jpg; default: rank_QUERY.png, here."),

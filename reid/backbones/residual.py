@@ -1,4 +1,4 @@
-"""Residual blocks that ResNet and HRNet are built of (He et al., CVPR 2016, figure 5).
+"""Residual blocks of ResNet, HRNet and some heads (He et al., CVPR 2016, figure 5).
 
 Parameters are named as in torchvision and in the public HRNet: `conv1`, `bn1`, ...,
 `downsample.0`, `downsample.1`.
@@ -24,9 +24,10 @@ class ResidualBlock(nn.Module, ABC):
     """y = relu(x + f(x)), with a 1x1 projection of x where the shapes differ.
 
     Args:
-        in_channels: of x. mid_channels: inside; the output has `expansion` times as many.
+        in_channels: of x. mid_channels: inside.
         stride: of the 3x3 convolution (the second one of a bottleneck, as in torchvision).
         first_norm: makes the normalisation after the first convolution; IBN-a replaces it.
+        out_channels: of y; default `expansion` times `mid_channels`.
     """
 
     expansion: int
@@ -37,10 +38,11 @@ class ResidualBlock(nn.Module, ABC):
         mid_channels: int,
         stride: int = 1,
         first_norm: Norm = nn.BatchNorm2d,
+        out_channels: int | None = None,
     ) -> None:
         super().__init__()
-        out_channels = mid_channels * self.expansion
-        self._layers(in_channels, mid_channels, stride, first_norm)
+        out_channels = out_channels or mid_channels * self.expansion
+        self._layers(in_channels, mid_channels, out_channels, stride, first_norm)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
@@ -49,7 +51,7 @@ class ResidualBlock(nn.Module, ABC):
             )
 
     @abstractmethod
-    def _layers(self, in_channels: int, mid: int, stride: int, first_norm: Norm) -> None:
+    def _layers(self, in_channels: int, mid: int, out: int, stride: int, first_norm: Norm) -> None:
         """Make the convolutions and norms of f."""
 
     @abstractmethod
@@ -57,7 +59,7 @@ class ResidualBlock(nn.Module, ABC):
         """f(x)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, mid * expansion, H / stride, W / stride)."""
+        """(B, in, H, W) -> (B, out, H / stride, W / stride)."""
         return torch.relu(self._residual(x) + self.downsample(x))
 
 
@@ -66,11 +68,11 @@ class BasicBlock(ResidualBlock):
 
     expansion = 1
 
-    def _layers(self, in_channels: int, mid: int, stride: int, first_norm: Norm) -> None:
+    def _layers(self, in_channels: int, mid: int, out: int, stride: int, first_norm: Norm) -> None:
         self.conv1 = conv3x3(in_channels, mid, stride)
         self.bn1 = first_norm(mid)
-        self.conv2 = conv3x3(mid, mid)
-        self.bn2 = nn.BatchNorm2d(mid)
+        self.conv2 = conv3x3(mid, out)
+        self.bn2 = nn.BatchNorm2d(out)
 
     def _residual(self, x: Tensor) -> Tensor:
         return self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
@@ -81,13 +83,13 @@ class Bottleneck(ResidualBlock):
 
     expansion = 4
 
-    def _layers(self, in_channels: int, mid: int, stride: int, first_norm: Norm) -> None:
+    def _layers(self, in_channels: int, mid: int, out: int, stride: int, first_norm: Norm) -> None:
         self.conv1 = nn.Conv2d(in_channels, mid, 1, bias=False)
         self.bn1 = first_norm(mid)
         self.conv2 = conv3x3(mid, mid, stride)
         self.bn2 = nn.BatchNorm2d(mid)
-        self.conv3 = nn.Conv2d(mid, mid * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(mid * self.expansion)
+        self.conv3 = nn.Conv2d(mid, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
 
     def _residual(self, x: Tensor) -> Tensor:
         reduced = torch.relu(self.bn1(self.conv1(x)))

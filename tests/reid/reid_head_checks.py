@@ -10,11 +10,11 @@ import numpy as np
 import openvino as ov
 import torch
 import yaml
-from pydantic import TypeAdapter
 from reid_builders import TinyBackbone
+from reid_settled import settled
 from torch.func import functional_call
 
-from reid.heads.registry import HeadConfig
+from reid.config import load_reid_config
 from reid.network import Outputs, ReidNetwork
 from reid.openvino_core import openvino_core
 
@@ -26,12 +26,7 @@ def tiny_network(config: Any, identities: int = 0, seed: int = 0) -> ReidNetwork
     """TinyBackbone and a head with random weights and batch statistics, in evaluation mode."""
     torch.manual_seed(seed)
     backbone = TinyBackbone()
-    network = ReidNetwork(backbone, config.build(backbone, identities))
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    return network.eval()
+    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
 
 
 def pictures(count: int, seed: int = 1) -> torch.Tensor:
@@ -129,7 +124,11 @@ def check_every_weight_learns(config: Any, loss: Any) -> None:
     assert missing == []
 
 
+def system_yaml(system: str) -> Any:
+    """`configs/reid/SYSTEM.yaml` without what it extends."""
+    return yaml.safe_load((CONFIGS / f"{system}.yaml").read_text(encoding="utf-8"))
+
+
 def head_of(system: str) -> Any:
-    """The head's section of `configs/reid/SYSTEM.yaml`, validated."""
-    text = (CONFIGS / f"{system}.yaml").read_text(encoding="utf-8")
-    return TypeAdapter(HeadConfig).validate_python(yaml.safe_load(text)["model"]["head"])
+    """The head's configuration in `configs/reid/SYSTEM.yaml`, with what that extends."""
+    return load_reid_config(CONFIGS / f"{system}.yaml").model.head

@@ -13,8 +13,8 @@ import onnx
 import pytest
 import torch
 from click.testing import Result
-from reid_builders import TINY_HW, TinyBackbone, tiny_model, tiny_weights
-from reid_settled import settled
+from reid_builders import TINY_HW, tiny_model, tiny_weights
+from reid_head_checks import tiny_network
 from torch import nn
 from typer.testing import CliRunner
 
@@ -27,16 +27,8 @@ from reid.heads.aligned import AlignedConfig
 from reid.heads.bnneck import BNNeckConfig
 from reid.heads.glad import GLADConfig
 from reid.heads.pgr import PGRConfig
-from reid.network import ReidNetwork
 from reid.openvino_core import openvino_core
 from reid.weights_file import load_weights
-
-
-def network_of(config: Any) -> ReidNetwork:
-    torch.manual_seed(0)
-    trunk = TinyBackbone()
-    return settled(ReidNetwork(trunk, config.build(trunk, 0)))
-
 
 PGR = PGRConfig(dim=8, part_count=3, part_dim=4, pixel_dim=4)
 GLAD = GLADConfig(dim=8)
@@ -45,7 +37,7 @@ GLAD = GLADConfig(dim=8)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_onnx_has_names_joints_and_any_batch(tmp_path: Path, batch: int) -> None:
     """Read by OpenVINO as any ONNX file."""
-    network = network_of(GLAD)
+    network = tiny_network(GLAD)
     path = tmp_path / "new" / "a.onnx"
     written = export(network, TINY_HW, "print", "onnx", path)
     assert written.outputs == ("embedding",)
@@ -74,7 +66,7 @@ def load(path: Path, **extra: Any) -> Any:
 
 
 def test_torchscript_gives_parts_by_name(tmp_path: Path) -> None:
-    network = network_of(PGR)
+    network = tiny_network(PGR)
     path = tmp_path / "a.pt"
     written = export(network, TINY_HW, "print", "torchscript", path)
     assert written.outputs == ("embedding", "parts", "visibility")
@@ -89,7 +81,7 @@ def test_torchscript_gives_parts_by_name(tmp_path: Path) -> None:
 
 
 def test_torchscript_with_joints(tmp_path: Path) -> None:
-    network = network_of(GLAD)
+    network = tiny_network(GLAD)
     export(network, TINY_HW, "print", "torchscript", tmp_path / "a.pt")
     loaded = load(tmp_path / "a.pt")
     inputs = example(network, TINY_HW, 3)
@@ -100,7 +92,7 @@ def test_torchscript_with_joints(tmp_path: Path) -> None:
 
 
 def test_openvino_is_a_folder(tmp_path: Path) -> None:
-    network = network_of(BNNeckConfig(dim=8))
+    network = tiny_network(BNNeckConfig(dim=8))
     path = tmp_path / "folder"
     written = export(network, TINY_HW, "print", "openvino", path)
     assert sorted(file.name for file in path.iterdir()) == ["model.bin", "model.xml"]
@@ -122,7 +114,7 @@ def test_openvino_is_a_folder(tmp_path: Path) -> None:
     "config", [PGR, GLAD, ACRNConfig(), AlignedConfig()], ids=lambda config: config.name
 )
 def test_openvino_of_more_heads(tmp_path: Path, config: Any) -> None:
-    written = export(network_of(config), TINY_HW, "print", "openvino", tmp_path / "folder")
+    written = export(tiny_network(config), TINY_HW, "print", "openvino", tmp_path / "folder")
     assert written.cosine > 0.999
 
 
@@ -148,7 +140,7 @@ def test_what_differs_is_not_left(tmp_path: Path, kind: str) -> None:
 
 
 def test_likeness_by_hand() -> None:
-    network = network_of(PGR)
+    network = tiny_network(PGR)
 
     def answers(name: str, change: Any) -> Any:
         def run(inputs: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from reid_builders import TINY, TINY_HW, TinyBackbone, person, tiny_model
-from reid_settled import settled
+from reid_head_checks import tiny_network
 from torch import Tensor
 
-from reid.backbones.base import Backbone
 from reid.data.augment import MEAN, STD
 from reid.data.crops import Crops
 from reid.data.joints import JOINTS
@@ -127,10 +126,7 @@ def test_a_network_that_needs_joints_gets_them(tmp_path: Path) -> None:
 
 
 def pgr() -> ReidNetwork:
-    torch.manual_seed(0)
-    trunk: Backbone = TinyBackbone()
-    config = PGRConfig(dim=8, part_count=3, part_dim=4, pixel_dim=4)
-    return settled(ReidNetwork(trunk, config.build(trunk, 0)))
+    return tiny_network(PGRConfig(dim=8, part_count=3, part_dim=4, pixel_dim=4))
 
 
 def network_pictures(crops: Crops) -> Tensor:

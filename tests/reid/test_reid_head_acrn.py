@@ -7,24 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from reid_head_checks import (
-    check_every_weight_learns,
-    check_gradients,
-    check_openvino,
-    check_promises,
-    check_search,
-    head_of,
-    pictures,
-    tiny_network,
-)
+from reid_head_checks import head_of, pictures, tiny_network
 from torch import Tensor
 
 from reid.heads.acrn import ACRNConfig, join_attributes
-from reid.network import Outputs
 
 
 def config(**settings_: Any) -> ACRNConfig:
@@ -88,12 +77,6 @@ def test_half_precision_is_widened(dtype: torch.dtype) -> None:
     assert found.dtype == torch.float32
 
 
-@pytest.mark.parametrize("settings_", [{}, {"local_views": 0, "gamma": 0.0}])
-def test_as_every_head(settings_: dict[str, Any]) -> None:
-    check_search(config(**settings_))
-    check_promises(config(**settings_))
-
-
 def test_the_views_of_the_attribute_branch() -> None:
     network = tiny_network(config(local_views=2), identities=2)
     with torch.no_grad():
@@ -106,27 +89,6 @@ def test_the_views_of_the_attribute_branch() -> None:
     torch.testing.assert_close(found.extras["attributes"], logits)
     torch.testing.assert_close(found.branches["global"].neck, whole.neck)
     torch.testing.assert_close(found.embedding, join_attributes(whole.neck, logits, 0.1))
-
-
-def test_gradients() -> None:
-    check_gradients(config(gamma=0.7))
-
-
-@pytest.mark.slow
-def test_openvino() -> None:
-    check_openvino(config())
-
-
-def test_every_weight_learns() -> None:
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    clothes = torch.randint(0, 2, (6, 3)).float()
-
-    def loss(found: Outputs) -> Tensor:
-        identity = F.cross_entropy(found.branches["global"].logits, labels)
-        attributes = found.extras["attributes"]
-        return identity + F.binary_cross_entropy_with_logits(attributes, clothes)
-
-    check_every_weight_learns(config(), loss)
 
 
 @pytest.mark.parametrize("name", ["gender", "age", "hair", "colour"])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_head_checks import head_of as shipped_head
+from reid_head_checks import system_yaml
 from torch import Tensor
 
 from reid.errors import ReidError
 from reid.heads.bdb import BatchDropBlock, BDBConfig, BDBHead
 from reid.network import Maps, ReidNetwork, Targets
-
-CONFIG = Path(__file__).parents[2] / "configs" / "reid" / "bdb.yaml"
 
 
 def network(**head: Any) -> ReidNetwork:
@@ -159,6 +157,5 @@ def test_bad_configurations(bad: dict[str, Any], what: str) -> None:
 
 
 def test_the_shipped_head_is_the_papers() -> None:
-    shipped = yaml.safe_load(CONFIG.read_text())
-    assert BDBConfig(**shipped["model"]["head"]) == BDBConfig()
-    assert shipped["name"] == "bdb"
+    assert shipped_head("bdb") == BDBConfig()
+    assert system_yaml("bdb")["name"] == "bdb"

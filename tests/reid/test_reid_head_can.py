@@ -9,16 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
-from reid_head_checks import (
-    check_every_weight_learns,
-    check_gradients,
-    check_openvino,
-    check_promises,
-    check_search,
-    head_of,
-    pictures,
-    tiny_network,
-)
+from reid_head_checks import head_of, pictures, tiny_network
 
 from reid.heads.can import CANConfig, CANHead
 
@@ -90,11 +81,6 @@ def test_a_strong_score_looks_at_one_position() -> None:
     assert (found[0, :, 2, 1] > 0.999).all()
 
 
-def test_as_every_head() -> None:
-    check_search(CONFIG)
-    check_promises(CONFIG)
-
-
 def test_the_branch_joins_the_states() -> None:
     network = tiny_network(CONFIG, identities=2)
     with torch.no_grad():
@@ -106,22 +92,6 @@ def test_the_branch_joins_the_states() -> None:
     assert found.extras["attention"].shape == (2, 3, 4, 2)
     torch.testing.assert_close(found.extras["attention"].flatten(2), masks)
     torch.testing.assert_close(masks.sum(2), torch.ones(2, 3))
-
-
-def test_gradients() -> None:
-    check_gradients(CONFIG)
-
-
-@pytest.mark.slow
-def test_openvino() -> None:
-    check_openvino(CONFIG)
-
-
-def test_every_weight_learns() -> None:
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    check_every_weight_learns(
-        CONFIG, lambda found: F.cross_entropy(found.branches["fused"].logits, labels)
-    )
 
 
 @pytest.mark.parametrize("settings", [{"glimpses": 0}, {"attention_dim": 1}, {"mask": "hard"}])

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import torch
-import yaml
 from pydantic import ValidationError
-from reid_builders import TinyBackbone
-from reid_settled import settled
+from reid_head_checks import head_of, system_yaml, tiny_network
 
 from reid.errors import ReidError
 from reid.heads.glad import BRANCHES, GLADConfig, GLADHead
@@ -19,7 +16,6 @@ from reid.heads.glad_boxes import USUAL, glad_boxes
 from reid.network import ReidNetwork
 
 NAN = float("nan")
-CONFIG = Path(__file__).parents[2] / "configs" / "reid" / "glad.yaml"
 HEAD_TOP, NECK, RIGHT_HIP, LEFT_HIP = 0, 1, 8, 11
 
 
@@ -58,10 +54,8 @@ def test_boxes_by_hand(joints: torch.Tensor, expected: Expected) -> None:
 
 def network(crop: Literal["picture", "map"], identities: int = 0) -> ReidNetwork:
     """GLAD on the tiny backbone, in evaluation mode."""
-    torch.manual_seed(0)
-    backbone = TinyBackbone()
     config = GLADConfig(dim=8, crop=crop, head_hw=(32, 32), body_hw=(32, 48))
-    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
+    return tiny_network(config, identities)
 
 
 def standing(count: int) -> torch.Tensor:
@@ -196,6 +190,5 @@ def test_refuses_settings(settings: dict[str, Any]) -> None:
 
 
 def test_the_yaml_trains_with_id_losses_alone() -> None:
-    data = yaml.safe_load(CONFIG.read_text())
-    assert GLADConfig(**data["model"]["head"]).crop == "picture"
-    assert [term["kind"] for term in data["losses"].values()] == ["identity"]
+    assert head_of("glad").crop == "picture"
+    assert [term["kind"] for term in system_yaml("glad")["losses"].values()] == ["identity"]

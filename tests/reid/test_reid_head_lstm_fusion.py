@@ -9,16 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
-from reid_head_checks import (
-    check_every_weight_learns,
-    check_gradients,
-    check_openvino,
-    check_promises,
-    check_search,
-    head_of,
-    pictures,
-    tiny_network,
-)
+from reid_head_checks import head_of, pictures, tiny_network
 from torch import Tensor
 
 from reid.heads.lstm_fusion import LSTMFusionConfig
@@ -111,11 +102,6 @@ def test_the_feet_do_not_change_what_was_read_before() -> None:
     assert not torch.allclose(before[:, 3], after[:, 3])
 
 
-def test_as_every_head() -> None:
-    check_search(CONFIG)
-    check_promises(CONFIG)
-
-
 def test_the_branch_joins_the_states() -> None:
     network = tiny_network(CONFIG, identities=2)
     with torch.no_grad():
@@ -124,22 +110,6 @@ def test_the_branch_joins_the_states() -> None:
         expected = network.head.embed(states.reshape(2, 20))
     torch.testing.assert_close(found.branches["fused"].neck, expected.neck)
     torch.testing.assert_close(found.embedding, F.normalize(expected.neck))
-
-
-def test_gradients() -> None:
-    check_gradients(CONFIG)
-
-
-@pytest.mark.slow
-def test_openvino() -> None:
-    check_openvino(CONFIG)
-
-
-def test_every_weight_learns() -> None:
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    check_every_weight_learns(
-        CONFIG, lambda found: F.cross_entropy(found.branches["fused"].logits, labels)
-    )
 
 
 @pytest.mark.parametrize("settings", [{"stripes": 1}, {"hidden": 2}, {"layers": 2}])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import openvino as ov
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_head_checks import head_of, system_yaml, tiny_network
 from reid_settled import settled
 
 from reid.errors import ReidError
@@ -21,16 +19,13 @@ from reid.heads.region_sampling import sample_region
 from reid.heads.residual import ResidualBottleneck
 from reid.network import Outputs, ReidNetwork
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "reid"
 NAN = float("nan")
 
 
 def network(identities: int = 0, seed: int = 0, **settings: Any) -> ReidNetwork:
     """MGRe on the tiny backbone, in evaluation mode."""
-    torch.manual_seed(seed)
-    backbone = TinyBackbone()
     config = MGReConfig(**({"dim": 8, "location_channels": 4} | settings))
-    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
+    return tiny_network(config, identities, seed)
 
 
 def outputs(net: ReidNetwork, joints: torch.Tensor | None = None, count: int = 2) -> Outputs:
@@ -87,12 +82,10 @@ def test_what_each_ablation_gives(
 def test_each_ablation_has_a_yaml_whose_losses_fit(
     name: str, settings: dict[str, Any], branches: set[str], boxes: int
 ) -> None:
-    base = yaml.safe_load((CONFIGS / "mgre.yaml").read_text())
-    own = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    base, own = system_yaml("mgre"), system_yaml(name)
     assert own["name"] == name
     assert own["extends"] == ("_base.yaml" if name == "mgre" else "mgre.yaml")
-    head = MGReConfig(**(base["model"]["head"] | own.get("model", {}).get("head", {})))
-    assert head == MGReConfig(**settings)
+    assert head_of(name) == MGReConfig(**settings)
     losses = base["losses"] | own.get("losses", {})
     terms = {key: term for key, term in losses.items() if term is not None}
     assert set(own.get("losses", {})) <= set(base["losses"])
@@ -337,25 +330,3 @@ def test_refuses_a_backbone_without_four_stages() -> None:
     backbone.stage_channels = (8, 8, 16)  # type: ignore[assignment]
     with pytest.raises(ReidError, match="4 stages"):
         MGReConfig().build(backbone, 0)
-
-
-def test_batches_of_one_and_eight_agree() -> None:
-    net = network()
-    images = torch.randn(8, 3, 64, 32)
-    together = net(images)[0]
-    alone = torch.cat([net(image[None])[0] for image in images])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.slow
-def test_openvino_says_the_same() -> None:
-    net = network(stages=(1,))
-    converted = ov.convert_model(net, example_input=torch.zeros(2, 3, 64, 32))
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    compiled = ov.Core().compile_model(converted, "CPU", settings)
-    for count in (1, 8):
-        images = torch.randn(count, 3, 64, 32)
-        with torch.no_grad():
-            expected = net(images)[0]
-        found = torch.from_numpy(compiled(images.numpy())[0])
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_head_checks import head_of as shipped_head
+from reid_head_checks import system_yaml
 from torch import Tensor
 
 from reid.backbones.base import Backbone
 from reid.errors import ReidError
 from reid.heads.msfl import MSFLConfig, MSFLHead
 from reid.network import Head, Maps, ReidNetwork
-
-CONFIGS = Path(__file__).parents[2] / "configs" / "reid"
 
 
 class Halving(TinyBackbone):
@@ -204,9 +202,8 @@ def test_a_trunk_without_four_stages_is_refused() -> None:
 @pytest.mark.parametrize("name", ["msfl", "msfl_csip", "msfl_msgr"])
 def test_the_shipped_heads(name: str) -> None:
     """What each YAML says on top of msfl.yaml is a valid head."""
-    base = yaml.safe_load((CONFIGS / "msfl.yaml").read_text())["model"]["head"]
-    own = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-    config = MSFLConfig(**(base | own.get("model", {}).get("head", {})))
+    own = system_yaml(name)
     assert own["name"] == name
-    assert config.fusion_blocks == ((0, 0, 0, 0) if name == "msfl_csip" else (3, 2, 1, 0))
+    blocks = (0, 0, 0, 0) if name == "msfl_csip" else (3, 2, 1, 0)
+    assert shipped_head(name).fusion_blocks == blocks
     assert ("gradient_penalty" in own) == (name == "msfl_msgr")

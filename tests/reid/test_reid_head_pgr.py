@@ -9,22 +9,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
-from reid_head_checks import (
-    check_every_weight_learns,
-    check_gradients,
-    check_openvino,
-    check_promises,
-    check_search,
-    head_of,
-    pictures,
-    tiny_network,
-)
+from reid_head_checks import head_of, pictures, tiny_network
 
 from reid.errors import ReidError
 from reid.heads.bnneck import BNNeckConfig
 from reid.heads.part_masks import mask_visibility, masked_mean
 from reid.heads.pgr import PGRConfig
-from reid.losses.part_masks import part_mask_loss
 from reid.network import Maps, Outputs, ReidNetwork
 from reid.progressive import progressive_distances
 from reid.pyramid import PyramidFeatures, pyramid_features, pyramid_of
@@ -35,33 +25,6 @@ MARKET_PICTURES = 19_281
 def config(**settings: Any) -> PGRConfig:
     tiny = {"dim": 8, "part_count": 3, "part_dim": 4, "pixel_dim": 6}
     return PGRConfig(**(tiny | settings))
-
-
-@pytest.mark.parametrize("settings", [{}, {"join_foreground": False, "part_count": 1}])
-def test_as_every_head(settings: dict[str, Any]) -> None:
-    check_search(config(**settings))
-    check_promises(config(**settings))
-
-
-def test_gradients() -> None:
-    check_gradients(config(row_prior=0.5))
-
-
-@pytest.mark.slow
-def test_openvino() -> None:
-    check_openvino(config(pixel_pool=2))
-
-
-def test_every_weight_learns() -> None:
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-
-    def loss(found: Outputs) -> torch.Tensor:
-        logits = [branch.logits for branch in found.branches.values()]
-        logits += list(found.extras["part_logits"].unbind(1))
-        identity = sum(torch.nn.functional.cross_entropy(x, labels) for x in logits)
-        return identity + part_mask_loss(found.extras["part_masks"], found.extras["saliency"])
-
-    check_every_weight_learns(config(), loss)
 
 
 def test_the_three_granularities_by_hand() -> None:

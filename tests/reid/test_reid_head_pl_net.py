@@ -6,52 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
-from reid_head_checks import (
-    check_every_weight_learns,
-    check_gradients,
-    check_openvino,
-    check_promises,
-    check_search,
-    head_of,
-    pictures,
-    tiny_network,
-)
+from reid_head_checks import head_of, pictures, tiny_network
 
 from reid.errors import ReidError
 from reid.heads.box_pooling import box_mean
 from reid.heads.pl_net import PLNetConfig
-from reid.network import Outputs
 
 CONFIG = PLNetConfig(dim=8, part_count=3, part_dim=4)
-
-
-@pytest.mark.parametrize("parts", [1, 3, 5])
-def test_as_every_head(parts: int) -> None:
-    config = CONFIG.model_copy(update={"part_count": parts})
-    check_search(config)
-    check_promises(config)
-
-
-def test_gradients() -> None:
-    check_gradients(CONFIG)
-
-
-@pytest.mark.slow
-def test_openvino() -> None:
-    check_openvino(CONFIG)
-
-
-def test_every_weight_learns() -> None:
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-
-    def loss(found: Outputs) -> torch.Tensor:
-        logits = [found.branches["global"].logits, *found.extras["part_logits"].unbind(1)]
-        return sum(F.cross_entropy(x, labels) for x in logits)
-
-    check_every_weight_learns(CONFIG, loss)
 
 
 def test_the_descriptor_by_hand() -> None:

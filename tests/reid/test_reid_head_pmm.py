@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
+from reid_head_checks import head_of, system_yaml
 from torch import Tensor, nn
 
 from reid.errors import ReidError
@@ -20,7 +19,6 @@ from reid.heads.salient_blocks import outside_salient_blocks
 from reid.losses.mixed_identity import mixed_identity_loss
 from reid.network import Head, Maps, Outputs, ReidNetwork, Targets
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "reid"
 MIXES = ("a_hard_mix", "a_cutmix", "cutmix", "cutout")
 LABELS = torch.tensor([0, 0, 1, 1, 3, 3])
 
@@ -271,10 +269,8 @@ def test_bad_configurations(bad: dict[str, Any], what: str) -> None:
 
 @pytest.mark.parametrize("name", ["pmm", "pmm_cutout", "pmm_cutmix", "pmm_a_cutmix"])
 def test_the_shipped_heads(name: str) -> None:
-    base = yaml.safe_load((CONFIGS / "pmm.yaml").read_text())
-    own = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-    config = PMMConfig(**(base["model"]["head"] | own["model"]["head"]))
-    assert config.mix == (name.removeprefix("pmm_") if name != "pmm" else "a_hard_mix")
+    base, own = system_yaml("pmm"), system_yaml(name)
+    assert head_of(name).mix == (name.removeprefix("pmm_") if name != "pmm" else "a_hard_mix")
     assert own["name"] == name
     kind = (base["losses"] | own.get("losses", {}))["identity"]["kind"]
     assert kind == ("mixed_identity" if "cutmix" in name else "identity")

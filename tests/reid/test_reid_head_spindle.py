@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from reid_builders import TinyBackbone
-from reid_settled import settled
+from reid_head_checks import head_of, system_yaml, tiny_network
 
 from reid.errors import ReidError
 from reid.heads.spindle import (
@@ -26,7 +24,6 @@ from reid.heads.spindle import (
 from reid.network import ReidNetwork
 
 NAN = float("nan")
-CONFIG = Path(__file__).parents[2] / "configs" / "reid" / "spindle.yaml"
 POSE = [
     (0.50, 0.05),  # head top
     (0.52, 0.20),  # neck
@@ -62,10 +59,8 @@ def pose(count: int = 1) -> torch.Tensor:
 
 def network(identities: int = 0) -> ReidNetwork:
     """SpindleNet on the tiny backbone, in evaluation mode."""
-    torch.manual_seed(0)
-    backbone = TinyBackbone()
     config = SpindleConfig(dim=8, channels=8, macro_hw=(8, 8), micro_hw=(4, 4))
-    return settled(ReidNetwork(backbone, config.build(backbone, identities)))
+    return tiny_network(config, identities)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.05])
@@ -205,9 +200,9 @@ def test_refuses_a_backbone_of_one_stage() -> None:
 
 
 def test_the_yaml_names_every_branch_once() -> None:
-    data = yaml.safe_load(CONFIG.read_text())
     head = network().head
     assert isinstance(head, SpindleHead)
-    assert SpindleConfig(**data["model"]["head"]).dim == 256
-    named = [branch for term in data["losses"].values() for branch in term["branches"]]
+    assert head_of("spindle").dim == 256
+    losses = system_yaml("spindle")["losses"]
+    named = [branch for term in losses.values() for branch in term["branches"]]
     assert sorted(named) == sorted({"fused", *head.embed})

@@ -136,8 +136,10 @@ def bottleneck_by_hand(block: ResidualBottleneck, x: Tensor) -> Tensor:
     return (x + value).clamp(min=0)
 
 
-@pytest.mark.parametrize(("channels", "mid"), [(4, None), (8, 3)])
-def test_bottleneck_by_hand(channels: int, mid: int | None) -> None:
+@pytest.mark.parametrize(
+    ("channels", "mid", "inside"), [(4, None, 1), (8, 3, 3), (6, None, 1), (3, None, 1)]
+)
+def test_bottleneck_by_hand(channels: int, mid: int | None, inside: int) -> None:
     torch.manual_seed(0)
     block = ResidualBottleneck(channels, mid).double()
     block(torch.randn(4, channels, 3, 3, dtype=torch.float64))  # running statistics
@@ -146,4 +148,4 @@ def test_bottleneck_by_hand(channels: int, mid: int | None) -> None:
     with torch.no_grad():
         expected = torch.stack([bottleneck_by_hand(block, one) for one in x])
         torch.testing.assert_close(block(x), expected, rtol=1e-9, atol=1e-10)
-    assert block.conv1.out_channels == (mid or channels // 4)
+    assert block.conv1.out_channels == inside
