@@ -48,6 +48,10 @@ def track_eval(
             "--no-interpolation", metavar="", help="Leave out the boxes that a tracker fills in."
         ),
     ] = False,
+    no_camera_motion: Annotated[
+        bool,
+        typer.Option("--no-camera-motion", metavar="", help="Take every camera for still."),
+    ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,6 +112,7 @@ def track_eval(
             weights=weights,
             appearance=not no_appearance,
             interpolate=not no_interpolation,
+            camera_motion=not no_camera_motion,
             results=results,
             out=out,
             render=render,

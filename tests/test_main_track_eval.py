@@ -18,6 +18,7 @@ from tests.pipeline.tracking.sequence_builders import (
 from tests.test_main import call
 from tests.test_main_bad_input import refused
 from tests.trackers.test_metrics_labels import trackeval_of_files, write_benchmark
+from trackers.presets import PRESETS
 
 DET = ["--detections", "det/det.txt"]
 FIGURES = {
@@ -95,10 +96,10 @@ def test_boxes_and_embeddings_are_computed_once(data: Path, models: Any, tmp_pat
         found("--data", data / "one")
     assert (detector.pictures, embedder.crops) == (12, 24)
     assert default_cache() == tmp_path / "user-cache" / "crosswalk" / "tracking"
-    assert len(list(default_cache().iterdir())) == 2
+    assert len(list(default_cache().iterdir())) == 3, "boxes, embeddings, camera motion"
     found("--data", data / "one", "--cache", tmp_path / "other")
     assert (detector.pictures, embedder.crops) == (24, 48)
-    assert len(list((tmp_path / "other").iterdir())) == 2
+    assert len(list((tmp_path / "other").iterdir())) == 3
 
 
 def test_the_default_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -116,8 +117,9 @@ def test_without_appearance_nothing_is_embedded(data: Path, models: Any) -> None
 
 def test_presets_are_compared_and_their_files_kept_apart(data: Path, tmp_path: Path) -> None:
     plain, blind = tmp_path / "plain.yaml", tmp_path / "blind.yaml"
-    plain.write_text("")
-    blind.write_text("birth_score: 0.95\nlow_score: 0.1\n")
+    default = (PRESETS / "crosswalk.yaml").read_text()
+    plain.write_text(default)
+    blind.write_text(f"{default}\nbirths.min_score: 0.95\n")
     arguments = ["--data", data, *DET, "--preset", plain, "--preset", blind, "--out", "tracks"]
     done = call("track-eval", *arguments)
     assert done.exit_code == 0, done.stderr
@@ -130,9 +132,9 @@ def test_presets_are_compared_and_their_files_kept_apart(data: Path, tmp_path: P
 
 
 def test_settings_are_changed(data: Path) -> None:
-    report = found("--data", data / "one", *DET, "--set", "birth_score=0.95")
+    report = found("--data", data / "one", *DET, "--set", "births.min_score=0.95")
     assert report["presets"][0]["combined"]["mota"] == 0
-    assert report["settings"]["set"] == {"birth_score": 0.95}
+    assert report["settings"]["set"] == {"births.min_score": 0.95}
 
 
 def test_written_tracks_score_the_same_when_read(data: Path) -> None:
@@ -258,8 +260,11 @@ def test_broken_sequences_are_refused(data: Path, models: Any, what: str, expect
         (["DATA", "--preset", "nosuch.yaml"], "no preset 'nosuch.yaml'"),
         (["DATA", "--preset", "crosswalk", "--preset", "crosswalk"], "--preset crosswalk: another"),
         (["DATA", "--set", "magic=1"], "tracker setting 'magic' is unknown"),
-        (["DATA", "--set", "birth_score=high"], "tracker setting birth_score: 'high'"),
-        (["DATA", "--set", "birth_score"], "birth_score: write a changed key as KEY=VALUE"),
+        (["DATA", "--set", "births.min_score=high"], "tracker setting births.min_score: 'high'"),
+        (
+            ["DATA", "--set", "births.min_score"],
+            "births.min_score: write a changed key as KEY=VALUE",
+        ),
         (["DATA", "--detections", "det/none.txt"], "one/det/none.txt: no such file"),
         (["DATA", "--results", "gone"], "gone: no such folder of results"),
         (["DATA", "--results", "empty"], "empty/one.txt: no such file"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.detector import Detector
 from pipeline.errors import ConfigError
@@ -17,6 +18,7 @@ from pipeline.tracking.progress import frame_progress
 from pipeline.tracking.replay import Replay, replay
 from pipeline.tracking.scoring import Speed, Tracked
 from pipeline.tracking.sequence_folder import SequenceFolder
+from pipeline.tracking.sequence_motion import sequence_motion
 from reid.embeddings import Embeddings
 from reid.inference import Embedder
 from trackers.detections import Detections
@@ -43,7 +45,7 @@ class Senses:
     quiet: bool = False
 
     def observe(self, sequence: SequenceFolder) -> list[FrameObservations]:
-        """The boxes of every frame, with embeddings unless appearance is off.
+        """Boxes and camera motion of every frame, with embeddings unless appearance is off.
 
         Raises:
             SequenceError: a file of detections, or a picture, is missing or broken.
@@ -54,7 +56,8 @@ class Senses:
         else:
             found = sequence.detections(self.detections)
         if self.embedder is None:
-            return [_without_appearance(d) for d in found]
+            motions = sequence_motion(sequence, found, self.cache)
+            return [_without_appearance(d, m) for d, m in zip(found, motions, strict=True)]
         with frame_progress(f"{sequence.name}: embed", quiet=self.quiet) as on_frame:
             return observe_sequence(sequence, found, self.embedder, self.cache, on_frame)
 
@@ -66,11 +69,13 @@ class PresetRun:
     Attributes:
         preset: as in `build_tracker`. overrides: likewise.
         interpolate: keep the boxes that the tracker fills in.
+        camera_motion: tell it how the camera moved.
     """
 
     preset: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     interpolate: bool = True
+    camera_motion: bool = True
 
     @property
     def name(self) -> str:
@@ -125,10 +130,13 @@ def _replay(
     return replay(tracker, frames, fps, appearance=appearance, interpolate=run.interpolate)
 
 
-def _without_appearance(detections: Detections) -> FrameObservations:
+def _without_appearance(
+    detections: Detections, camera_motion: NDArray[np.float64] | None
+) -> FrameObservations:
     nothing = np.zeros((0, 1), np.float32)
     return FrameObservations(
         detections,
         Embeddings(nothing, nothing[:, :, None], nothing, "none"),
         np.zeros(0, np.int64),
+        camera_motion,
     )

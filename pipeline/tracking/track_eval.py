@@ -37,6 +37,7 @@ class TrackEvalOptions:
         detections: file below each sequence's folder; None runs the default detector.
         weights: of the embedder; None means the default. appearance: use one at all.
         interpolate: keep the boxes that a tracker fills in.
+        camera_motion: tell trackers how the camera moved.
         results: folder of files to score instead of running a tracker.
         out, render, plot: folders for tracks, videos and plots. overwrite: replace files there.
         cache: folder for boxes and embeddings; None means the user's.
@@ -51,6 +52,7 @@ class TrackEvalOptions:
     weights: Path | None = None
     appearance: bool = True
     interpolate: bool = True
+    camera_motion: bool = True
     results: Path | None = None
     out: Path | None = None
     render: Path | None = None
@@ -74,6 +76,7 @@ class TrackEvalOptions:
                 "--weights": self.weights,
                 "--no-appearance": not self.appearance,
                 "--no-interpolation": not self.interpolate,
+                "--no-camera-motion": not self.camera_motion,
                 "--out": self.out,
                 "--cache": self.cache,
             }
@@ -99,7 +102,7 @@ def track_eval(options: TrackEvalOptions) -> Result:
     sequences = read_sequences(options.data)
     labels = {sequence.name: sequence.labels() for sequence in sequences}
     runs = [
-        PresetRun(preset, options.overrides, options.interpolate)
+        PresetRun(preset, options.overrides, options.interpolate, options.camera_motion)
         for preset in options.presets or [DEFAULT_PRESET]
     ]
     check_presets([] if options.results else runs)
@@ -191,6 +194,7 @@ def _result(
     settings = {
         "appearance": options.appearance,
         "interpolation": options.interpolate,
+        "camera_motion": options.camera_motion,
         "detections": options.detections,
         "set": dict(options.overrides),
     }
