@@ -30,6 +30,7 @@ OPERATOR_ERRORS = {
     "reid.errors": ("ReidError",),
     "storage.errors": ("StoreError",),
     "trackers.motfile": ("MotFileError",),
+    "trackers.explain": ("ExplainError",),
     "trackers.presets": ("PresetError",),
 }
 """Modules and their errors whose text is written for the operator."""

@@ -82,6 +82,14 @@ def track_eval(
         Path | None,
         typer.Option("--plot", metavar=_DIR, help="Draw the ids of each sequence over time here."),
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar=_DIR,
+            help="Write why each stage of each frame matched what it matched, as JSON lines.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace files that are there.")
     ] = False,
@@ -117,6 +125,7 @@ def track_eval(
             out=out,
             render=render,
             plot=plot,
+            explain=explain,
             overwrite=overwrite,
             cache=cache,
             one_id_space=one_id_space,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from pipeline.errors import ConfigError
 from pipeline.tracking.detected import detect_sequence
 from pipeline.tracking.observations import FrameObservations, observe_sequence
 from pipeline.tracking.progress import frame_progress
-from pipeline.tracking.replay import Replay, replay
+from pipeline.tracking.replay import replay
 from pipeline.tracking.scoring import Speed, Tracked
 from pipeline.tracking.sequence_folder import SequenceFolder
 from pipeline.tracking.sequence_motion import sequence_motion
 from reid.embeddings import Embeddings
 from reid.inference import Embedder
 from trackers.detections import Detections
+from trackers.explain import Explainer, explain_to
 from trackers.motfile import MotRows, as_written
 from trackers.presets import build_tracker
 
@@ -99,14 +102,21 @@ def check_presets(runs: list[PresetRun]) -> None:
 
 
 def run_presets(
-    runs: list[PresetRun], sequences: list[SequenceFolder], senses: Senses
+    runs: list[PresetRun],
+    sequences: list[SequenceFolder],
+    senses: Senses,
+    explained: Mapping[tuple[str, str], Path] = MappingProxyType({}),
 ) -> list[Tracked]:
     """Replay every preset over every sequence; the tracks are those that a file would hold.
 
     Sequences are the outer loop, because the embeddings of all may not fit into memory.
 
+    Args:
+        runs: the presets. sequences: what is shown. senses: how it is seen.
+        explained: files for the trackers' reasons, by preset's and sequence's name; replaced.
+
     Raises:
-        SequenceError: see `Senses.observe`.
+        SequenceError: see `Senses.observe`. ExplainError: a file cannot be written.
     """
     tracks: dict[str, dict[str, MotRows]] = {run.name: {} for run in runs}
     speeds: dict[str, dict[str, Speed]] = {run.name: {} for run in runs}
@@ -116,18 +126,25 @@ def run_presets(
         with frame_progress(f"{sequence.name}: track", quiet=senses.quiet) as on_frame:
             on_frame(0, total)
             for number, run in enumerate(runs, start=1):
-                done = _replay(run, frames, sequence.fps, appearance=senses.embedder is not None)
+                path = explained.get((run.name, sequence.name))
+                with _reasons(path) as listener:
+                    tracker = build_tracker(run.preset, run.overrides, listener)
+                    done = replay(
+                        tracker,
+                        frames,
+                        sequence.fps,
+                        appearance=senses.embedder is not None,
+                        camera_motion=run.camera_motion,
+                        interpolate=run.interpolate,
+                    )
                 tracks[run.name][sequence.name] = as_written(done.rows)
                 speeds[run.name][sequence.name] = Speed(done.frames, done.seconds)
                 on_frame(number * len(frames), total)
     return [Tracked(run.name, tracks[run.name], speeds[run.name], shared_ids=False) for run in runs]
 
 
-def _replay(
-    run: PresetRun, frames: list[FrameObservations], fps: float, *, appearance: bool
-) -> Replay:
-    tracker = build_tracker(run.preset, run.overrides)
-    return replay(tracker, frames, fps, appearance=appearance, interpolate=run.interpolate)
+def _reasons(path: Path | None) -> AbstractContextManager[Explainer | None]:
+    return nullcontext() if path is None else explain_to(path, overwrite=True)
 
 
 def _without_appearance(

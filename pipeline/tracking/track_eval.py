@@ -39,7 +39,8 @@ class TrackEvalOptions:
         interpolate: keep the boxes that a tracker fills in.
         camera_motion: tell trackers how the camera moved.
         results: folder of files to score instead of running a tracker.
-        out, render, plot: folders for tracks, videos and plots. overwrite: replace files there.
+        out, render, plot, explain: folders for tracks, videos, plots and the trackers' reasons.
+        overwrite: replace files there.
         cache: folder for boxes and embeddings; None means the user's.
         one_id_space: also score all sequences as one.
         quiet: lines instead of bars.
@@ -57,6 +58,7 @@ class TrackEvalOptions:
     out: Path | None = None
     render: Path | None = None
     plot: Path | None = None
+    explain: Path | None = None
     overwrite: bool = False
     cache: Path | None = None
     one_id_space: bool = False
@@ -78,6 +80,7 @@ class TrackEvalOptions:
                 "--no-interpolation": not self.interpolate,
                 "--no-camera-motion": not self.camera_motion,
                 "--out": self.out,
+                "--explain": self.explain,
                 "--cache": self.cache,
             }
             for option, given in without_effect.items():
@@ -111,7 +114,7 @@ def track_eval(options: TrackEvalOptions) -> Result:
     if options.results:
         tracked = [_read_results(options.results, sequences, labels)]
     else:
-        tracked = _track(options, runs, sequences)
+        tracked = _track(options, runs, sequences, files.get("--explain", {}))
     boards = [score(t, sequences, labels, one_id_space=options.one_id_space) for t in tracked]
     _write_all(options, files, tracked, sequences, labels)
     return _result(options, boards, files)
@@ -132,6 +135,7 @@ def _planned(
         ("--out", options.out, ".txt"),
         ("--render", options.render, clip_suffix()),
         ("--plot", options.plot, ".png"),
+        ("--explain", options.explain, ".jsonl"),
     ):
         if folder is not None:
             planned[option] = planned_files(folder, names, [s.name for s in sequences], suffix)
@@ -151,7 +155,10 @@ def _read_results(
 
 
 def _track(
-    options: TrackEvalOptions, runs: list[PresetRun], sequences: list[SequenceFolder]
+    options: TrackEvalOptions,
+    runs: list[PresetRun],
+    sequences: list[SequenceFolder],
+    explained: Files,
 ) -> list[Tracked]:
     if options.detections is not None:
         for sequence in sequences:
@@ -163,7 +170,9 @@ def _track(
         options.cache or default_cache(),
         options.quiet,
     )
-    return run_presets(runs, sequences, senses)
+    for path in explained.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return run_presets(runs, sequences, senses, explained)
 
 
 def _write_all(
