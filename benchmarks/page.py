@@ -24,13 +24,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
 
 
-def with_section(page: str, name: str, body: str) -> str:
+def with_section(page: str, name: str, body: str, head: str = f"{TITLE}\n\n{INTRO}") -> str:
     """The page with one section replaced, or added at its end; everything else stays.
 
     Args:
         page: Markdown text; empty for a new page.
         name: of the section, unique in the page.
         body: Markdown text without the markers.
+        head: title and introduction of a new page.
 
     Raises:
         ValueError: the section's markers are not one pair in order, or the body holds one.
@@ -40,8 +41,7 @@ def with_section(page: str, name: str, body: str) -> str:
         raise ValueError(f"the text of section {name} holds its own marker")
     section = f"{begin}\n{body.strip()}\n{end}"
     if begin not in page and end not in page:
-        head = page.strip() or f"{TITLE}\n\n{INTRO}"
-        return f"{head}\n\n{section}\n"
+        return f"{page.strip() or head}\n\n{section}\n"
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed) or end in before or begin in rest or end in after:
@@ -49,11 +49,11 @@ def with_section(page: str, name: str, body: str) -> str:
     return f"{before}{section}{after}"
 
 
-def write_section(path: Path, name: str, body: str) -> None:
-    """Replace one section of a page on disk; the page is made if it is missing."""
+def write_section(path: Path, name: str, body: str, title: str = TITLE) -> None:
+    """Replace one section of a page on disk; a missing page is made, with that title."""
     page = path.read_text(encoding="utf-8") if path.exists() else ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(with_section(page, name, body), encoding="utf-8")
+    path.write_text(with_section(page, name, body, f"{title}\n\n{INTRO}"), encoding="utf-8")
 
 
 def percent(ratio: float | None) -> str:

@@ -74,3 +74,11 @@ def test_a_dirty_tree_is_flagged() -> None:
     assert "uncommitted changes in 2 files" in about.markdown()
     clean = About("python x", "abc", 0, "today", "cpu, 2 cores", 0.1, "torch 1", "0")
     assert "uncommitted" not in clean.markdown()
+
+
+def test_a_new_page_may_have_a_title_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "OTHER.md"
+    write_section(path, "one", "text", "# Other")
+    write_section(path, "two", "more", "# Ignored")
+    assert path.read_text(encoding="utf-8").startswith(f"# Other\n\n{INTRO}\n\n<!-- begin: one -->")
+    assert "# Ignored" not in path.read_text(encoding="utf-8")
