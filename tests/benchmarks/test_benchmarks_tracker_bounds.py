@@ -6,6 +6,8 @@ import pytest
 import benchmarks.tracker_bounds as bounds
 from benchmarks.synthetic_people import Crowd, Scene
 from benchmarks.tracker_bounds import Section, long_run, ratios, sections_table, speed_table
+from benchmarks.tracker_ours import Clocked
+from trackers.detections import Detections
 from trackers.presets import build_tracker
 
 SCENE = Scene(people=4, dimensions=16, parts=2, part_dimensions=8, stay_s=(0.5, 2.0))
@@ -39,6 +41,24 @@ def test_a_long_run_has_ten_sections_and_loses_no_frame() -> None:
     assert sum(s.pieces for s in sections) > 3
     assert all(s.slowest_ms >= s.ms > 0 for s in sections)
     assert len(tracker.live()) == sections[-1].open_tracks
+
+
+class Hoarder(Clocked):
+    """A tracker that keeps a MiB of every frame."""
+
+    def __init__(self) -> None:
+        super().__init__(build_tracker("crosswalk"))
+        self.kept: list[np.ndarray] = []
+
+    def embedding_requests(self, time_s: float, detections: Detections) -> np.ndarray:
+        self.kept.append(np.ones(2**17))
+        return super().embedding_requests(time_s, detections)
+
+
+def test_a_tracker_that_keeps_its_frames_is_seen_to_grow() -> None:
+    sections = long_run(Hoarder(), Crowd(SCENE, 0), 100)
+    steps = np.diff([s.rss_mib for s in sections])
+    assert steps == pytest.approx(10, abs=3)
 
 
 def test_memory_follows_what_the_process_holds() -> None:
