@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,27 +21,43 @@ class Ablation:
         name: for the table.
         overrides: settings as in `build_tracker`.
         appearance: whether the tracker gets any embedding.
+        camera_motion: whether it is told how the camera moved.
     """
 
     name: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     appearance: bool = True
+    camera_motion: bool = True
 
 
 ABLATIONS = (
     Ablation("no appearance at all", appearance=False),
     Ablation("no aligned parts", {"appearance.part_weight": 0.0}),
     Ablation("single exemplar", {"appearance.bank_size": 1}),
-    Ablation("overlap alone for live tracks", {"appearance_weight": 0.0}),
-    Ablation("no appearance veto", {"veto_distance": 3.0, "crowd_veto_distance": 3.0}),
-    Ablation("no faint stage", {"min_iou_low": 1.0}),
-    Ablation("no lost stage", {"lost_distance": 0.0}),
-    Ablation("no margin in the lost stage", {"lost_margin": 0.0}),
-    Ablation("no purity cut", {"purity.event_distance": 3.0, "purity.calm_distance": 3.0}),
-    Ablation("no check for second detections of a body", {"birth_cover": 1.0}),
-    Ablation("embed every box", {"embed_every_box": True}),
+    Ablation("one running mean", {"appearance.memory": "average"}),
+    Ablation("overlap alone for live tracks", {"stages.confident.appearance_weight": 0.0}),
+    Ablation(
+        "no appearance veto",
+        {
+            "stages.confident.veto_distance": math.inf,
+            "stages.confident.crowd_veto_distance": math.inf,
+        },
+    ),
+    Ablation("no faint stage", {"stages.faint": None}),
+    Ablation("no lost stage", {"stages.lost": None}),
+    Ablation("no margin in the lost stage", {"stages.lost.margin": 0.0}),
+    Ablation("momentum of observations", {"stages.confident.momentum_weight": 0.2}),
+    Ablation("adaptive weight of appearance", {"stages.confident.adaptive_weight": 0.5}),
+    Ablation("filter led back after gaps", {"motion.re_update": True}),
+    Ablation("aspect ratio in the filter", {"motion.state": "xyah"}),
+    Ablation("no noise by confidence", {"motion.confidence_noise": False}),
+    Ablation(
+        "no purity cut", {"purity.event_distance": math.inf, "purity.calm_distance": math.inf}
+    ),
+    Ablation("no check for second detections of a body", {"births.max_cover": 1.0}),
+    Ablation("every camera taken for still", camera_motion=False),
+    Ablation("embed every box", {"economy.every_box": True}),
 )
-"""Distances go to 2 and overlaps to 1, so that the values above switch a rule off."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,7 @@ def _run(preset: str, observed: Sequence[Observed], ablation: Ablation) -> Ablat
         lambda: build_tracker(preset, ablation.overrides),
         observed,
         appearance=ablation.appearance,
+        camera_motion=ablation.camera_motion,
     )
     return AblationRow(ablation, Entry(ablation.name, run.filled), run.embedded)
 

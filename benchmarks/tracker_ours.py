@@ -68,10 +68,13 @@ class Clocked:
         detections: Detections,
         embeddings: Embeddings | None,
         embedded_rows: NDArray[np.int64],
+        camera_motion: NDArray[np.float64] | None = None,
     ) -> list[TrackPiece]:
         """As `trackers.pieces.Tracker`."""
         began = time.process_time()
-        pieces = self._tracker.update(frame_index, time_s, detections, embeddings, embedded_rows)
+        pieces = self._tracker.update(
+            frame_index, time_s, detections, embeddings, embedded_rows, camera_motion
+        )
         self.seconds += time.process_time() - began
         return pieces
 
@@ -85,7 +88,11 @@ class Clocked:
 
 
 def run_ours(
-    build: Callable[[], Tracker], observed: Sequence[Observed], *, appearance: bool = True
+    build: Callable[[], Tracker],
+    observed: Sequence[Observed],
+    *,
+    appearance: bool = True,
+    camera_motion: bool = True,
 ) -> OwnRun:
     """A new tracker per sequence, scored with and without its interpolated boxes."""
     detected: dict[str, Score] = {}
@@ -94,7 +101,13 @@ def run_ours(
     for one in observed:
         name, gt = one.sequence.name, one.sequence.ground_truth()
         tracker = Clocked(build())
-        run = replay(tracker, one.frames, one.sequence.fps, appearance=appearance)
+        run = replay(
+            tracker,
+            one.frames,
+            one.sequence.fps,
+            appearance=appearance,
+            camera_motion=camera_motion,
+        )
         seen = run.rows.select(run.rows.scores > 0)
         filled[name] = Score.of(gt, run.rows, run.frames, tracker.seconds)
         detected[name] = Score.of(gt, seen, run.frames, tracker.seconds)

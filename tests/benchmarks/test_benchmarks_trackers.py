@@ -93,8 +93,8 @@ def test_every_ablation_fits_the_tracker_and_has_its_own_name() -> None:
 def test_ablations_stand_beside_the_preset(observed: list[Observed]) -> None:
     changes = (
         Ablation("blind", appearance=False),
-        Ablation("every box", {"embed_every_box": True}),
-        Ablation("no tracks", {"birth_score": 1.1}),
+        Ablation("every box", {"economy.every_box": True}),
+        Ablation("no tracks", {"births.min_score": 1.1}),
         Ablation("old setting", {"no_such_setting": 1}),
     )
     rows = run_ablations("crosswalk", observed, changes)
