@@ -191,7 +191,7 @@ class _Pairs:
         looks[(looks > stage.max_appearance) | (overlap < stage.appearance_overlap)] = np.nan
         self.terms["appearance"] = looks
         if stage.need_appearance:
-            self.vetoes["need_appearance"] = np.isnan(looks)
+            self.vetoes["need_appearance"] = np.isnan(looks) & allowed
         if not np.isfinite(min(stage.veto_distance, stage.crowd_veto_distance)):
             return
         ambiguous = (allowed.sum(0) > 1)[None] | (allowed.sum(1) > 1)[:, None]
