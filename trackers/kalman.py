@@ -28,8 +28,9 @@ class MotionConfig:
         position: of a measured centre and size at confidence 0.5.
         initial_speed: per second, of a track that was seen once.
         confidence_noise: faint detections are trusted less.
-        re_update: a track that is found again is led along a straight line from where it was last
-            seen, which undoes what the filter imagined meanwhile (OC-SORT, Cao et al., 2023).
+        re_update: a track that is found again after a frame without it is led along a straight line
+            from where it was last seen, which undoes what the filter imagined meanwhile (OC-SORT,
+            Cao et al., 2023).
     """
 
     state: str = "xywh"
@@ -76,6 +77,7 @@ class KalmanBoxes:
         self.mean: Array = np.zeros((0, 4, 2))
         self.covariance: Array = np.zeros((0, 4, 2, 2))
         self._unseen_s: Array = np.zeros(0)
+        self._steps: NDArray[np.int64] = np.zeros(0, np.int64)
         self._seen_mean, self._seen_covariance = self.mean, self.covariance
 
     def __len__(self) -> int:
@@ -87,6 +89,7 @@ class KalmanBoxes:
         self.mean = np.concatenate([self.mean, mean])
         self.covariance = np.concatenate([self.covariance, covariance])
         self._unseen_s = np.append(self._unseen_s, np.zeros(len(mean)))
+        self._steps = np.append(self._steps, np.zeros(len(mean), np.int64))
         if self.config.re_update:
             self._seen_mean = np.concatenate([self._seen_mean, mean])
             self._seen_covariance = np.concatenate([self._seen_covariance, covariance])
@@ -94,7 +97,7 @@ class KalmanBoxes:
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drop the rows where `mask` (N,) is false."""
         self.mean, self.covariance = self.mean[mask], self.covariance[mask]
-        self._unseen_s = self._unseen_s[mask]
+        self._unseen_s, self._steps = self._unseen_s[mask], self._steps[mask]
         if self.config.re_update:
             self._seen_mean = self._seen_mean[mask]
             self._seen_covariance = self._seen_covariance[mask]
@@ -104,6 +107,7 @@ class KalmanBoxes:
         if not len(self.mean) or dt <= 0:
             return
         self._unseen_s += dt
+        self._steps += 1
         self._step(self.mean, self.covariance, dt)
 
     def warp(self, affine: NDArray[np.floating]) -> None:
@@ -204,7 +208,7 @@ class KalmanBoxes:
         for row, target in zip(rows.tolist(), z, strict=True):
             gap = float(self._unseen_s[row])
             steps = int(np.ceil(gap / _VIRTUAL_STEP_S - 1e-6))
-            if steps < 2:
+            if steps < 2 or self._steps[row] < 2:
                 continue
             mean, p = (
                 self._seen_mean[row : row + 1].copy(),
@@ -222,7 +226,7 @@ class KalmanBoxes:
             self.mean[row], self.covariance[row] = mean[0], p[0]
 
     def _seen(self, rows: NDArray[np.int64]) -> None:
-        self._unseen_s[rows] = 0
+        self._unseen_s[rows] = self._steps[rows] = 0
         if self.config.re_update:
             self._seen_mean[rows] = self.mean[rows]
             self._seen_covariance[rows] = self.covariance[rows]

@@ -139,7 +139,8 @@ class TrackerConfig:
         stages: rounds of matching by name, in order.
         min_score: fainter detections are ignored.
         max_lost_s: a track unseen for longer is closed.
-        duplicate_iou: of two tracks that overlap by more, the younger is closed (ByteTrack).
+        duplicate_iou: of two tracks that overlap by more, of which one is out of sight, the one
+            that was seen less often is closed (ByteTrack).
         piece_s: longest piece handed on.
         births, economy, motion, appearance, purity: of the parts.
     """

@@ -100,7 +100,7 @@ def births(table: TrackTable, frame: FrameView, config: BirthConfig) -> NDArray[
 
 
 def duplicates(table: TrackTable, time_s: float, max_iou: float) -> NDArray[np.bool_]:
-    """(M,) tracks that overlap an older one too much, where one of the two was not just seen."""
+    """(M,) tracks that overlap one of more sights too much, of which one is out of sight."""
     doubled = np.zeros(len(table), np.bool_)
     if not np.isfinite(max_iou) or len(table) < 2:
         return doubled
@@ -227,7 +227,8 @@ class _Pairs:
     def _momentum(self) -> Floats:
         """(m, n) angle between a track's way and the way to the box, 0..1; NaN where unknown.
 
-        Observation-centric momentum, OC-SORT (Cao et al., 2023), over the last 0.4 seconds.
+        Observation-centric momentum, OC-SORT (Cao et al., 2023), over the last 0.4 seconds (and
+        at most eight sights).
         """
         way = self.table.directions(0.4)[self.rows]
         old = self.table.boxes_xyxy[self.rows]

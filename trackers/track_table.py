@@ -109,7 +109,7 @@ class TrackTable:
     def directions(self, within_s: float) -> NDArray[np.float64]:
         """(M, 2) pixels from each track's oldest centre of the last `within_s` to its newest.
 
-        NaN for tracks that have been seen but once.
+        Of the last eight sights; NaN for tracks that were seen but once in that time.
         """
         recent = self._way[:, :, 2] >= (self.seen_s - within_s - 1e-6)[:, None]
         oldest = recent.argmax(1)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tracker_builders import (
     EVERY_PRESET,
     LOST,
+    THREE_STAGES,
     Drive,
     Sighting,
     box,
@@ -169,7 +170,7 @@ def test_a_file_of_a_run(tmp_path: Path) -> None:
 def test_the_lost_are_explained(tmp_path: Path) -> None:
     """Somebody who is farther off than people walk, and somebody who looks like two lost ones."""
     scene = [[Sighting(1, box(100)), Sighting(1, box(160))]] * 2
-    far, twin = Sighting(1, box(3000)), Sighting(1, box(330))
+    far, twin = Sighting(1, box(3000)), Sighting(1, box(230))
     (line,) = written(tmp_path / "far.jsonl", [*scene, [far]], stages={"lost": LOST})[-1:]
     assert line["stage"] == "lost"
     assert line["matches"] == []

@@ -130,7 +130,7 @@ def test_restart_forgets_the_motion_of_that_row_alone() -> None:
     filters = walked()
     filters.add(box(900.0)[None], np.array([0.9]))
     other = filters.mean[1].copy()
-    filters.restart(0, box(500.0), 0.7)
+    filters.restart(ROW, box(500.0)[None], np.array([0.7]))
     fresh = one(500.0, 0.7)
     np.testing.assert_array_equal(filters.mean[0], fresh.mean[0])
     np.testing.assert_array_equal(filters.covariance[0], fresh.covariance[0])
@@ -151,9 +151,30 @@ def test_no_time_no_change_and_no_track_no_error() -> None:
 def test_mahalanobis_by_hand() -> None:
     filters = one()
     variance = filters.covariance[0, 0, 0, 0] + (0.06 * 100) ** 2
-    found = filters.mahalanobis(np.stack([box(100), box(130, 240)]))
+    found = filters.mahalanobis(np.stack([box(100), box(130, 240)]), ROW)
     assert found.shape == (1, 2)
     assert found[0].tolist() == pytest.approx([0.0, (30**2 + 40**2) / variance])
+
+
+def test_mahalanobis_of_the_rows_that_are_asked_for() -> None:
+    filters = KalmanBoxes(MotionConfig())
+    filters.add(np.stack([box(x, height=50 + x) for x in (10, 20, 30)]), np.array([0.9, 0.5, 0.1]))
+    filters.predict(0.3)
+    shown = np.stack([box(25), box(70, 220)])
+    every = filters.mahalanobis(shown, np.arange(3))
+    np.testing.assert_array_equal(filters.mahalanobis(shown, np.array([2, 0])), every[[2, 0]])
+    assert filters.mahalanobis(shown, ROW[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("state", ["xywh", "xyah"])
+def test_boxes_ahead_are_shifted_and_nothing_moves(state: str) -> None:
+    filters = KalmanBoxes(MotionConfig(state=state))
+    filters.add(box(100.0)[None], np.array([0.9]))
+    filters.mean[0, :, 1] = [30.0, -20.0, 0.5, 9.0]
+    before = filters.mean.copy()
+    np.testing.assert_allclose(filters.boxes_ahead(0.5), box(115.0, 190.0)[None], rtol=1e-6)
+    np.testing.assert_array_equal(filters.mean, before)
+    np.testing.assert_allclose(filters.boxes_ahead(0.0), filters.boxes_xyxy())
 
 
 def test_box_formats_are_inverse_and_sizes_stay_positive() -> None:
