@@ -24,7 +24,7 @@ def drive(request: pytest.FixtureRequest) -> Callable[[], Drive]:
     """Makes runs of the tracker of `tracker_builders`, and of the default preset."""
     if request.param == "known numbers":
         return lambda: Drive(three_stages())
-    return lambda: Drive(build_tracker("crosswalk"))
+    return lambda: Drive(build_tracker("crosswalk"), noise=0.03)
 
 
 Make = Callable[[], Drive]
