@@ -39,12 +39,15 @@ def explained(
     limit: float = 0.8,
     vetoes: dict[str, list[list[bool]]] | None = None,
     looks: list[list[float]] | None = None,
+    overlap: list[list[float]] | None = None,
 ) -> dict[str, Any]:
     """What is said of a stage in which tracks 1, 2 ... met detections 0, 1 ... at these costs."""
     costs = np.array(cost)
     table = table_of(*((k, 100.0 * k, 0.9 - k / 10) for k in range(len(costs))))
     frame = view([Sighting(0, box(50.0 * k), 0.5) for k in range(costs.shape[1])])
     terms = {"overlap": 1 - np.where(np.isinf(costs), 1.0, costs)}
+    if overlap is not None:
+        terms["overlap"] = np.array(overlap)
     if looks is not None:
         terms["appearance"] = np.array(looks)
     outcome = StageOutcome(
@@ -128,6 +131,13 @@ def test_why_a_detection_stayed_free() -> None:
 def test_of_forbidden_tracks_the_one_that_looks_nearest_is_named() -> None:
     vetoed = {"veto_distance": [[True], [True], [True]]}
     said = best([[INF]] * 3, [], vetoes=vetoed, looks=[[0.9], [0.7], [math.nan]])
+    assert said[0] == 2
+
+
+def test_of_forbidden_tracks_the_one_that_overlaps_most_is_named() -> None:
+    vetoed = {"min_overlap": [[True], [True], [True]]}
+    looks = [[0.1], [0.9], [0.2]]
+    said = best([[INF]] * 3, [], vetoes=vetoed, looks=looks, overlap=[[0.0], [0.1], [0.05]])
     assert said[0] == 2
 
 

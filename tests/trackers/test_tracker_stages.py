@@ -110,6 +110,15 @@ def test_an_unclear_winner_is_named_as_the_reason() -> None:
     assert np.isinf(found.cost).all()
 
 
+@pytest.mark.parametrize("crowded", [False, True])
+def test_a_crowd_is_told_apart_by_stricter_looks(crowded: bool) -> None:
+    """The second box covers half of the first, but is too far from the only track for a match."""
+    stage = StageConfig(min_overlap=0.5, crowd_veto_distance=0.3)
+    frame = view([Sighting(2, box(95)), Sighting(3, box(75) if crowded else box(400))])
+    assert frame.crowded.tolist() == [crowded, crowded]
+    assert pairs(stage, table_of((1, 100, 0.9)), frame) == ([] if crowded else [(0, 0)])
+
+
 @pytest.mark.parametrize(
     ("sighting", "born"),
     [
