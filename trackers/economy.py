@@ -22,8 +22,8 @@ def worth_embedding(
     """Which of the N detections to embed: (N,) bool.
 
     New people, young tracks, ambiguous or crowded places, and everybody now and then; a calm,
-    long known track needs no embedding to be followed. If no stage looks at appearance, nobody is
-    embedded unless every box is asked for.
+    long known track needs no embedding to be followed. That no stage looks at appearance changes
+    nothing, because tracklets are searched and joined by what was embedded.
 
     Args:
         table: the M live ones. predicted_xyxy: (M, 4) where they are expected, pixels.
@@ -31,8 +31,6 @@ def worth_embedding(
         config: scores and intervals.
     """
     economy = config.economy
-    if not economy.every_box and not any(stage.looks for stage in config.stages.values()):
-        return np.zeros(len(detections), np.bool_)
     wanted = eligible(detections, config) & (detections.scores >= economy.min_score)
     if economy.every_box or not wanted.any() or not len(table):
         return wanted

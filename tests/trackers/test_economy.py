@@ -113,16 +113,10 @@ def test_who_is_worth_an_embedding(
     assert worth(sightings, **settings) == expected
 
 
-def test_nobody_is_embedded_for_stages_that_do_not_look() -> None:
-    assert worth([Sighting(2, box(300))], FAINT) == [False]
-
-
-def test_every_box_is_embedded_even_where_no_stage_looks() -> None:
-    """Whoever asks for it has a use of their own, as a run has that searches for people."""
-    assert worth([Sighting(2, box(300)), Sighting(1, box(9), 0.1)], FAINT, every_box=True) == [
-        True,
-        False,
-    ]
+def test_people_are_embedded_even_where_no_stage_looks() -> None:
+    """Their tracklets are searched and joined by it."""
+    seen = [Sighting(2, box(300)), Sighting(1, box(9), 0.1)]
+    assert worth(seen, FAINT) == worth(seen, FAINT, every_box=True) == [True, False]
 
 
 @pytest.mark.parametrize("preset", EVERY_PRESET)
