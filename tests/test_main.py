@@ -217,6 +217,7 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert "--name ../x: use letters" in call("keys", tmp_path, "--name", "../x").stderr
 
 
+@pytest.mark.slow
 def test_the_demos_ground_truth_is_written_once(tmp_path: Path) -> None:
     done = call("demo-gt", tmp_path / "gt", "--json")
     files = [Path(file) for file in json.loads(done.stdout)["files"]]

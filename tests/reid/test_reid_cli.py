@@ -221,6 +221,7 @@ def test_ctrl_c_saves_a_checkpoint(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_evaluate_prints_one_object(tmp_path: Path, data: Path) -> None:
     weights = tiny_weights(tmp_path / "a.safetensors")
     words = ("--data", f"market1501={data}", "--distance", "aligned", "--threads", 1, "--json")

@@ -82,6 +82,7 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert first["loss"] == pytest.approx(first["identity"] + first["trihard"] + first["aligned"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_teacher", [False, True])
 def test_resume_is_exact(tmp_path: Path, with_teacher: bool) -> None:
     data = people(8)

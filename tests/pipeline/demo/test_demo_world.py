@@ -50,6 +50,7 @@ def test_nobody_is_in_two_views_at_one_time() -> None:
             assert first > last
 
 
+@pytest.mark.slow
 def test_transit_times_are_those_of_the_configuration() -> None:
     config = load_config(DEMO_YAML)
     limits = {
