@@ -9,15 +9,18 @@ import typer
 
 from pipeline.cli_options import Json, finish
 from pipeline.cli_session import DEFAULT_STORE, session
+from pipeline.cli_track_options import (
+    CacheOption,
+    DetectionsOption,
+    EmbedderOption,
+    SequencesOption,
+)
 
 _DIR = "DIR"
 
 
 def track_eval(
-    data: Annotated[
-        list[Path],
-        typer.Option("--data", metavar=_DIR, help="Sequence, or folder of them; repeatable."),
-    ],
+    data: SequencesOption,
     preset: Annotated[
         list[str] | None,
         typer.Option(
@@ -27,18 +30,8 @@ def track_eval(
             "Default: crosswalk.",
         ),
     ] = None,
-    detections: Annotated[
-        str | None,
-        typer.Option(
-            "--detections",
-            metavar="FILE",
-            help="Boxes, below each sequence, such as det/det.txt. Default: run the detector.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="Embedder; default: the shipped one."),
-    ] = None,
+    detections: DetectionsOption = None,
+    weights: EmbedderOption = None,
     no_appearance: Annotated[
         bool, typer.Option("--no-appearance", metavar="", help="Track by motion alone.")
     ] = False,
@@ -93,15 +86,7 @@ def track_eval(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace files that are there.")
     ] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar=_DIR,
-            help="Boxes and embeddings are kept here. Default: crosswalk/tracking below "
-            "$XDG_CACHE_HOME or ~/.cache.",
-        ),
-    ] = None,
+    cache: CacheOption = None,
     as_json: Json = False,
 ) -> None:
     """Score trackers on labelled sequences (MOTChallenge): HOTA, IDF1, MOTA, switches, speed.

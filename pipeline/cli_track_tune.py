@@ -9,13 +9,16 @@ import typer
 
 from pipeline.cli_options import Json, finish
 from pipeline.cli_session import DEFAULT_STORE, session
+from pipeline.cli_track_options import (
+    CacheOption,
+    DetectionsOption,
+    EmbedderOption,
+    SequencesOption,
+)
 
 
 def track_tune(
-    data: Annotated[
-        list[Path],
-        typer.Option("--data", metavar="DIR", help="Sequence, or folder of them; repeatable."),
-    ],
+    data: SequencesOption,
     preset: Annotated[
         str, typer.Option("--preset", metavar="NAME", help="Tracker whose settings are searched.")
     ] = "crosswalk",
@@ -25,22 +28,9 @@ def track_tune(
             "--space", metavar="YAML", help="Ranges; default: configs/tracker/tune/PRESET.yaml."
         ),
     ] = None,
-    detections: Annotated[
-        str | None,
-        typer.Option(
-            "--detections",
-            metavar="FILE",
-            help="Boxes, below each sequence, such as det/det.txt. Default: run the detector.",
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="Embedder; default: the shipped one."),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option("--cache", metavar="DIR", help="As in track-eval."),
-    ] = None,
+    detections: DetectionsOption = None,
+    weights: EmbedderOption = None,
+    cache: CacheOption = None,
     trials: Annotated[
         int, typer.Option("--trials", metavar="N", min=1, help="Candidates per search.")
     ] = 200,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.detector import NMS_IOU, Detector
+from pipeline.tracking.kept_arrays import keep_arrays
 from pipeline.tracking.sequence_folder import SequenceFolder
 from trackers.detections import Detections
 
@@ -38,8 +38,12 @@ def detect_sequence(
         for index in range(len(sequence)):
             found += detector.detect([sequence.image(index)])
             on_frame(index + 1, len(sequence))
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(path, found)
+        keep_arrays(
+            path,
+            boxes_xyxy=np.concatenate([d.boxes_xyxy for d in found]),
+            scores=np.concatenate([d.scores for d in found]),
+            counts=np.array([len(d) for d in found], np.int64),
+        )
     with np.load(path) as stored:
         ends = np.cumsum(stored["counts"])[:-1]
         boxes, scores = np.split(stored["boxes_xyxy"], ends), np.split(stored["scores"], ends)
@@ -65,18 +69,3 @@ def _key(sequence: SequenceFolder, detector: Detector) -> str:
         sequence.pictures_digest(),
     )
     return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
-
-
-def _write(path: Path, found: list[Detections]) -> None:
-    """Appears whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        np.savez(
-            temporary,
-            boxes_xyxy=np.concatenate([d.boxes_xyxy for d in found]),
-            scores=np.concatenate([d.scores for d in found]),
-            counts=np.array([len(d) for d in found], np.int64),
-        )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.crops import clip_boxes, cut, usable
+from pipeline.tracking.kept_arrays import keep_arrays
 from pipeline.tracking.sequence_folder import SequenceFolder
 from pipeline.tracking.sequence_motion import sequence_motion
 from reid.embeddings import Embeddings
 from reid.inference import Embedder
 from trackers.detections import Detections
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 _BATCH = 64
 
 
@@ -66,8 +66,13 @@ def observe_sequence(
     path = cache / f"{_key(sequence, detections, embedder.fingerprint)}.npz"
     rows = [_usable_rows(d, sequence.frame_size_wh) for d in detections]
     if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(path, _embed(sequence, detections, rows, embedder, on_frame))
+        made = _embed(sequence, detections, rows, embedder, on_frame)
+        keep_arrays(
+            path,
+            global_features=made.global_features,
+            part_features=made.part_features,
+            part_visibility=made.part_visibility,
+        )
     with np.load(path) as stored:
         everything = Embeddings(
             stored["global_features"],
@@ -115,25 +120,8 @@ def _embed(
     )
 
 
-def _write(path: Path, embeddings: Embeddings) -> None:
-    """Appears whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        np.savez(
-            temporary,
-            global_features=embeddings.global_features,
-            part_features=embeddings.part_features,
-            part_visibility=embeddings.part_visibility,
-        )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _key(sequence: SequenceFolder, detections: list[Detections], fingerprint: str) -> str:
-    digest = hashlib.sha256(f"{_LAYOUT} {fingerprint}".encode())
-    for path, found in zip(sequence.image_files, detections, strict=True):
-        status = path.stat()
-        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-        digest.update(found.boxes_xyxy.tobytes())
+    digest = hashlib.sha256(f"{_LAYOUT} {fingerprint} {sequence.pictures_digest()}".encode())
+    for found in detections:
+        digest.update(found.boxes_xyxy.tobytes() + b"|")
     return f"{sequence.name}-{digest.hexdigest()[:32]}"

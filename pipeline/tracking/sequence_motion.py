@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.tracking.kept_arrays import keep_arrays
 from pipeline.tracking.sequence_folder import SequenceFolder
 from trackers.camera_motion import CameraMotion, CameraMotionConfig
 from trackers.detections import Detections
 
-_LAYOUT = "motion 1"
+_LAYOUT = "motion 2"
 
 
 def sequence_motion(
@@ -36,8 +36,7 @@ def sequence_motion(
     config = config or CameraMotionConfig()
     path = cache / f"{_key(sequence, detections, config)}.npz"
     if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(path, _measure(sequence, detections, config, on_frame))
+        keep_arrays(path, affines=_measure(sequence, detections, config, on_frame))
     with np.load(path) as stored:
         affines = stored["affines"]
     return [None if np.isnan(affine).any() else affine for affine in affines]
@@ -61,20 +60,9 @@ def _measure(
     return affines
 
 
-def _write(path: Path, affines: NDArray[np.float64]) -> None:
-    """Appears whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        np.savez(temporary, affines=affines)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _key(sequence: SequenceFolder, detections: list[Detections], config: CameraMotionConfig) -> str:
-    digest = hashlib.sha256(f"{_LAYOUT} {config} {sequence.fps}".encode())
-    for path, found in zip(sequence.image_files, detections, strict=True):
-        status = path.stat()
-        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-        digest.update(found.boxes_xyxy.tobytes())
+    about = f"{_LAYOUT} {config} {sequence.fps} {sequence.pictures_digest()}"
+    digest = hashlib.sha256(about.encode())
+    for found in detections:
+        digest.update(found.boxes_xyxy.tobytes() + b"|")
     return f"{sequence.name}-motion-{digest.hexdigest()[:32]}"
