@@ -33,7 +33,22 @@ def track_tune(
     cache: CacheOption = None,
     trials: Annotated[
         int, typer.Option("--trials", metavar="N", min=1, help="Candidates per search.")
-    ] = 200,
+    ] = 60,
+    searches: Annotated[
+        int,
+        typer.Option(
+            "--searches", metavar="N", min=1, help="Per fold; the medians of their settings count."
+        ),
+    ] = 3,
+    variants: Annotated[
+        str,
+        typer.Option(
+            "--variants",
+            metavar="NAMES",
+            help="Also search on changed versions of each sequence, by comma: backwards, low-rate, "
+            "bars, bad-boxes; or none.",
+        ),
+    ] = "backwards,low-rate,bars,bad-boxes",
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of all chances.")] = 0,
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="N", min=0, help="Processes; 0: one per core.")
@@ -46,12 +61,26 @@ def track_tune(
 ) -> None:
     """Search a tracker's settings; every sequence is left out once and scored by the others' best.
 
+    Each fold searches several times and takes the medians of what it found.
+
     The score is the mean of HOTA and IDF1.
     """
     with session(DEFAULT_STORE, None, None, as_json) as current:
         from pipeline.tracking import track_tune as work
 
+        names = () if variants == "none" else tuple(variants.split(","))
         options = work.TrackTuneOptions(
-            data, preset, space, detections, weights, cache, trials, seed, jobs, out
+            data,
+            preset,
+            space,
+            detections,
+            weights,
+            cache,
+            trials,
+            searches,
+            names,
+            seed,
+            jobs,
+            out,
         )
         finish(current, work.track_tune(options))

@@ -74,6 +74,10 @@ class SearchSpace:
             for name in knob.names
         }
 
+    def point(self, settings: Settings) -> tuple[Any, ...]:
+        """The point that stands for these settings: the inverse of `settings`."""
+        return tuple(settings[knob.names[0]] for knob in self.knobs)
+
     def sample(self, rng: np.random.Generator) -> tuple[Any, ...]:
         """A point anywhere."""
         return tuple(knob.sample(rng) for knob in self.knobs)

@@ -15,20 +15,18 @@ import yaml
 from pipeline import detector, embedder
 from pipeline.cli_output import Grid, Result
 from pipeline.errors import ConfigError
-from pipeline.tracking.observations import FrameObservations
 from pipeline.tracking.presets_run import Senses
-from pipeline.tracking.replay import replay
-from pipeline.tracking.scoring import Figures, comparable
 from pipeline.tracking.search_space import SearchSpace, Settings, read_space
-from pipeline.tracking.sequence_folder import SequenceFolder, read_sequences
+from pipeline.tracking.sequence_folder import read_sequences
 from pipeline.tracking.track_eval import DEFAULT_PRESET, default_cache
 from pipeline.tracking.tuning import Fold, Point, Tuner
+from pipeline.tracking.variants import VARIANTS, Seen
 from reid.progress import ProgressLine
-from trackers.metrics import MotLabels, TrackingSequence, score_sequence
-from trackers.motfile import as_written
 from trackers.presets import PRESETS, build_tracker, setting
 
 SPACES = PRESETS / "tune"
+_BATCH = 4
+"""Candidates scored together; not a function of the processes, so that these change nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,9 @@ class TrackTuneOptions:
         data: sequences, or folders of sequences; two or more in all.
         preset: whose settings. space: YAML file of ranges; None means that of the preset.
         detections, weights, cache, quiet: as in `track_eval.TrackEvalOptions`.
-        trials: candidates per fold. seed: of all chances. jobs: processes; 0 means all cores.
+        trials: candidates per search. searches: per fold, of which the medians are taken.
+        variants: of every sequence that a search also looks at; see `pipeline.tracking.variants`.
+        seed: of all chances. jobs: processes; 0 means all cores.
         out: YAML file for a preset with what was found on all sequences; None writes none.
     """
 
@@ -49,26 +49,13 @@ class TrackTuneOptions:
     detections: str | None = None
     weights: Path | None = None
     cache: Path | None = None
-    trials: int = 200
+    trials: int = 60
+    searches: int = 3
+    variants: tuple[str, ...] = tuple(VARIANTS)
     seed: int = 0
     jobs: int = 0
     out: Path | None = None
     quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One sequence, ready to be replayed."""
-
-    sequence: SequenceFolder
-    frames: list[FrameObservations]
-    labels: MotLabels
-
-    def figures(self, preset: str, settings: Settings) -> Figures:
-        """What a preset with these settings reaches."""
-        done = replay(build_tracker(preset, settings), self.frames, self.sequence.fps)
-        gt, hyp = comparable(self.sequence, self.labels, as_written(done.rows))
-        return Figures.of(score_sequence(TrackingSequence.from_rows(gt, hyp)), None)
 
 
 def track_tune(options: TrackTuneOptions) -> Result:
@@ -77,7 +64,8 @@ def track_tune(options: TrackTuneOptions) -> Result:
     The score of a sequence is the mean of its HOTA and IDF1.
 
     Raises:
-        ConfigError: fewer than two sequences, or the output file is there already.
+        ConfigError: fewer than two sequences, no such variant, or the output file is there
+            already.
         SequenceError, SpaceError, PresetError, ReidError: what cannot be used, by name.
     """
     sequences = read_sequences(options.data)
@@ -85,6 +73,9 @@ def track_tune(options: TrackTuneOptions) -> Result:
         raise ConfigError(f"--data: {sequences[0].folder}: two or more sequences are needed")
     if options.out is not None and options.out.exists():
         raise ConfigError(f"--out {options.out}: is there already and is not overwritten")
+    for name in options.variants:
+        if name not in VARIANTS:
+            raise ConfigError(f"--variants {name}: none of {', '.join(VARIANTS)} or none")
     space = read_space(options.space or SPACES / f"{options.preset}.yaml")
     start = starting_point(space, options.preset)
     senses = Senses(
@@ -94,14 +85,25 @@ def track_tune(options: TrackTuneOptions) -> Result:
         options.cache or default_cache(),
         options.quiet,
     )
-    shown = {s.name: Shown(s, senses.observe(s), s.labels()) for s in sequences}
+    names = [s.name for s in sequences]
+    shown: dict[str, Seen] = {}
+    for s in sequences:
+        shown[s.name] = Seen(s, s.fps, senses.observe(s), s.labels())
+        shown |= {_variant(s.name, v): VARIANTS[v](shown[s.name]) for v in options.variants}
     jobs = options.jobs or os.cpu_count() or 1
     with _Scorer(options.preset, shown, jobs) as scorer:
-        names = list(shown)
-        tuner = Tuner(space, start, names, scorer, batch=2 * jobs, seed=options.seed)
+        tuner = Tuner(
+            space,
+            start,
+            {name: [name, *(_variant(name, v) for v in options.variants)] for name in names},
+            scorer,
+            batch=_BATCH,
+            seed=options.seed,
+            searches=options.searches,
+        )
         folds = [_search(tuner, name, options) for name in [*names, ""]]
         before = [tuner.start_score(name) for name in names]
-        after = scorer([(folds[-1].settings, name) for name in names])
+        after = [tuner.recorded(folds[-1].settings, name) for name in names]
     if options.out is not None:
         options.out.write_text(preset_text(options.preset, folds[-1].settings), "utf-8")
     return _result(names, folds, before, after, options)
@@ -126,10 +128,14 @@ def preset_text(preset: str, settings: Settings) -> str:
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
 
 
+def _variant(sequence: str, name: str) -> str:
+    return f"{sequence} ({name})"
+
+
 class _Scorer:
     """Scores candidates, in several processes if there are to be more than one."""
 
-    def __init__(self, preset: str, shown: dict[str, Shown], jobs: int) -> None:
+    def __init__(self, preset: str, shown: dict[str, Seen], jobs: int) -> None:
         self._preset, self._shown = preset, shown
         self._pool: ProcessPoolExecutor | None = None
         if jobs > 1:
@@ -157,7 +163,7 @@ _HERE: dict[str, Any] = {}
 """What a scoring process was begun with."""
 
 
-def _take(preset: str, shown: dict[str, Shown]) -> None:
+def _take(preset: str, shown: dict[str, Seen]) -> None:
     _HERE.update(preset=preset, shown=shown)
 
 
@@ -165,14 +171,15 @@ def _score_here(settings: Settings, name: str) -> float:
     return _score(_HERE["preset"], _HERE["shown"][name], settings)
 
 
-def _score(preset: str, shown: Shown, settings: Settings) -> float:
-    figures = shown.figures(preset, settings)
+def _score(preset: str, seen: Seen, settings: Settings) -> float:
+    figures = seen.figures(build_tracker(preset, settings))
     return float(figures.hota + figures.idf1) / 2
 
 
 def _search(tuner: Tuner, held_out: str, options: TrackTuneOptions) -> Fold:
     title = f"without {held_out}" if held_out else "all sequences"
-    with ProgressLine(title, options.trials, unit="trials", quiet=options.quiet) as line:
+    total = options.trials * options.searches
+    with ProgressLine(title, total, unit="trials", quiet=options.quiet) as line:
         return tuner.fold(
             held_out,
             options.trials,
@@ -197,13 +204,15 @@ def _result(
     table = Grid(
         ("sequence", ">before", ">tuned on the others", ">tuned on all"),
         rows,
-        f"{options.preset}: mean of HOTA and IDF1, {options.trials} trials, seed {options.seed}",
+        f"{options.preset}: mean of HOTA and IDF1, {_effort(options)}",
     )
     best = folds[-1].settings
     lines = "\n".join(f"{name}: {_plain(value)}" for name, value in best.items())
     data = {
         "preset": options.preset,
         "trials": options.trials,
+        "searches": options.searches,
+        "variants": list(options.variants),
         "seed": options.seed,
         "sequences": [
             {"name": name, "before": b, "held_out": h, "tuned_on_all": a}
@@ -213,6 +222,11 @@ def _result(
         "settings_of_folds": {fold.held_out: fold.settings for fold in folds[:-1]},
     }
     return Result(data, [table, f"Settings found on all sequences:\n{lines}"])
+
+
+def _effort(options: TrackTuneOptions) -> str:
+    words = f"{options.trials} trials, {options.searches} searches"
+    return f"{words}, variants {', '.join(options.variants) or 'none'}, seed {options.seed}"
 
 
 def _plain(value: Any) -> str:
