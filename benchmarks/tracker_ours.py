@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.tracker_scores import Score
 from pipeline.tracking.observations import FrameObservations
 from pipeline.tracking.replay import replay
+from pipeline.tracking.scoring import comparable
 from pipeline.tracking.sequence_folder import SequenceFolder
 from reid.embeddings import Embeddings
 from trackers.detections import Detections
@@ -99,7 +100,7 @@ def run_ours(
     filled: dict[str, Score] = {}
     embedded = boxes = 0
     for one in observed:
-        name, gt = one.sequence.name, one.sequence.ground_truth()
+        name, labels = one.sequence.name, one.sequence.labels()
         tracker = Clocked(build())
         run = replay(
             tracker,
@@ -109,8 +110,9 @@ def run_ours(
             camera_motion=camera_motion,
         )
         seen = run.rows.select(run.rows.scores > 0)
-        filled[name] = Score.of(gt, run.rows, run.frames, tracker.seconds)
-        detected[name] = Score.of(gt, seen, run.frames, tracker.seconds)
+        for rows, scores in ((run.rows, filled), (seen, detected)):
+            gt, counted = comparable(one.sequence, labels, rows)
+            scores[name] = Score.of(gt, counted, run.frames, tracker.seconds)
         embedded += run.embedded
         boxes += sum(len(frame.detections) for frame in one.frames)
     return OwnRun(detected, filled, embedded, boxes)

@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.page import table
 from benchmarks.tracker_scores import Entry, Score
+from pipeline.tracking.scoring import comparable
 from pipeline.tracking.sequence_folder import SequenceFolder
 from trackers.detections import Detections
 from trackers.motfile import MotFileError, MotRows, read_mot
@@ -139,10 +140,11 @@ def run_peer(
         done = call_child(python, job | {"min_score": _min_score(tracker, settings)})
         for given, out, run in zip(inputs, outs, done["runs"], strict=True):
             rows = read_mot(out, unique_ids=True)
-            gt = given.sequence.ground_truth()
+            labels = given.sequence.labels()
             for (_, change), found in zip(post, scores, strict=True):
                 changed = change(rows, given.sequence.fps)
-                found[given.sequence.name] = Score.of(gt, changed, run["frames"], run["seconds"])
+                gt, counted = comparable(given.sequence, labels, changed)
+                found[given.sequence.name] = Score.of(gt, counted, run["frames"], run["seconds"])
     except (PeerError, MotFileError) as error:
         return [Entry(label + suffix, {}, str(error)) for suffix, _ in post], {}
     entries = [Entry(label + suffix, s) for (suffix, _), s in zip(post, scores, strict=True)]

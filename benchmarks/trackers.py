@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     body = report(about, given, found)
     if given.out is not None:
-        write_section(given.out, "trackers", body, PAGE_TITLE)
+        write_section(given.out, given.section, body, PAGE_TITLE)
     print(json.dumps({"about": about.as_dict()} | as_dict(found)) if given.json else body)
     return 0
 
@@ -150,7 +150,7 @@ def report(about: About, given: argparse.Namespace, found: dict[str, Any]) -> st
     entries: list[Entry] = found["entries"]
     versions = ", ".join(f"{name} {text}" for name, text in found["versions"].items())
     parts = [
-        "## Trackers on the same boxes",
+        f"## {given.title}",
         f"{about.markdown()}\n- peers: {versions or 'none ran'}\n- cores: one, {found['pinned']}"
         f"\n- boxes: `{given.detections}` of every sequence; embedded by ours: {found['share']}",
         "HOTA, IDF1, AssA and DetA in percent. Hz: frames per second of processor time "
@@ -205,6 +205,8 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--reid", type=Path, default=osnet, help="weights of BoxMOT's ReID")
     parser.add_argument("--cache", type=Path, default=ROOT / "build" / "trackers")
     parser.add_argument("--out", type=Path, help="page whose section is replaced")
+    parser.add_argument("--section", default="trackers", help="name of that section")
+    parser.add_argument("--title", default="Trackers on the same boxes", help="its heading")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser.parse_args(words)
 
