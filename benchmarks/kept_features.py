@@ -39,12 +39,14 @@ class KeptDescriber:
         if self._folder is None or occlusion is not None:
             return self._describer.describe(crops, split, occlusion, first, on_done)
         path = self._folder / f"{self._fingerprint}-{split}-{_key(crops)}.npz"
-        if not path.is_file():
+        if path.is_file():
+            with np.load(path) as file:
+                vectors = file["vectors"]
+            on_done(len(crops))
+        else:
             made = self._describer.describe(crops, split, None, first, on_done)
-            keep_arrays(path, vectors=made.embeddings.global_features)
-        with np.load(path) as file:
-            vectors = file["vectors"]
-        on_done(len(crops))
+            vectors = made.embeddings.global_features
+            keep_arrays(path, vectors=vectors)
         none = np.zeros((len(vectors), 1, 1), np.float32)
         return Described(Embeddings(vectors, none, none[:, :, 0], self._fingerprint))
 

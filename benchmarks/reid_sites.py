@@ -1,7 +1,7 @@
 """Score embedders on footage as people are seen there, beside Market-1501.
 
     python benchmarks/reid_sites.py [--footage ../shared/data/office3] [--weights FILE ...]
-        [--market DIR] [--cache DIR] [--out docs/SITES.md] [--json]
+        [--market ../shared/data/market1501.zip] [--cache DIR] [--out docs/SITES.md] [--json]
 
 Crops of labelled tracklets are searched for in the other cameras: rank-1, mAP, and the errors at
 fixed false-match rates, with plain features and with the product's adaptation to a site. Without
@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from benchmarks.site_crops import CutRules, SiteCrops, cut_site, recordings_in
 from benchmarks.site_page import TITLE, markdown
 from benchmarks.site_scores import open_embedder, score_site
 from pipeline.evaluation import EvaluationError, read_ground_truth
-from reid.data.source import DataSource
+from reid.data.source import DataSource, data_folder, parse_data
 from reid.data.tracklets import Tracklets
 from reid.describe import CropDescriber
 from reid.errors import ReidError
@@ -58,7 +59,8 @@ def main() -> None:
     rules = CutRules()
     try:
         chosen = candidates(given.weights, given.shared)
-        result = {"about": about.as_dict(), **measure(chosen, rules, given)}
+        with market_source(given.market) as market:
+            result = {"about": about.as_dict(), **measure(chosen, rules, given, market)}
     except (ReidError, EvaluationError) as error:
         raise SystemExit(str(error)) from None
     page = markdown(about, result, rules)
@@ -84,8 +86,25 @@ def candidates(weights: Sequence[Path], shared: Path) -> list[Candidate]:
     return found
 
 
+@contextmanager
+def market_source(path: Path | None) -> Iterator[DataSource | None]:
+    """Market-1501 in its folder, or unpacked from its zip file; None if it is not asked for.
+
+    Raises:
+        ReidError: nothing there, or no readable zip file.
+    """
+    if path is None:
+        yield None
+        return
+    with data_folder(parse_data(f"market1501={path}")) as source:
+        yield source
+
+
 def measure(
-    chosen: Sequence[Candidate], rules: CutRules, given: argparse.Namespace
+    chosen: Sequence[Candidate],
+    rules: CutRules,
+    given: argparse.Namespace,
+    market: DataSource | None = None,
 ) -> dict[str, Any]:
     """Cut the site's crops once and score every candidate on them, and on Market-1501 if given."""
     labelled = read_ground_truth(given.footage / "gt")
@@ -99,7 +118,7 @@ def measure(
                 "name": one.name,
                 "fingerprint": open_embedder(one.weights, given.threads).fingerprint,
                 "variants": score_site(one.weights, site, given.threads),
-                "market": market_scores(one, given) if given.market else None,
+                "market": market_scores(one, market, given) if market else None,
             }
         )
     facts = {"name": given.footage.resolve().name, "last_frame": given.max_frame}
@@ -119,12 +138,13 @@ def facts_of(site: SiteCrops) -> dict[str, Any]:
     }
 
 
-def market_scores(one: Candidate, given: argparse.Namespace) -> dict[str, float]:
+def market_scores(
+    one: Candidate, source: DataSource, given: argparse.Namespace
+) -> dict[str, float]:
     """Standard protocol, global distance, no re-ranking."""
     embedder = open_embedder(one.weights, given.threads)
     describer = CropDescriber(embedder, has_parts=False)
     kept = KeptDescriber(describer, embedder.fingerprint, given.cache)
-    source = DataSource("market1501", given.market)
     with image_progress(one.name, given.quiet) as on_start:
         return evaluate_source(kept, source, Ranking(), on_start=on_start).as_dict()
 
@@ -141,7 +161,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-frame", type=int, default=LAST_FRAME, help="last frame that counts")
     parser.add_argument("--weights", type=Path, action="append", default=[], help="file to score")
     parser.add_argument("--shared", type=Path, default=shared, help="folder of the peers' weights")
-    parser.add_argument("--market", type=Path, help="folder of Market-1501, to be scored beside")
+    parser.add_argument("--market", type=Path, help="Market-1501, folder or zip, to score beside")
     parser.add_argument("--cache", type=Path, help="folder to keep features of Market-1501 in")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0 takes what is there")
     parser.add_argument("--quiet", action="store_true", help="plain progress lines, no bar")

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from pipeline import site_model
 from pipeline.config import RunConfig
 from pipeline.embedder import load_embedder
-from pipeline.site_model import SITE_WEIGHTS, with_site_model
-from reid.weights_file import DEFAULT_WEIGHTS
+from pipeline.site_model import SITE_WEIGHTS, with_site_model, write_fitted
+from reid.backbones.registry import OSNetConfig
+from reid.build import build_model
+from reid.config import ModelConfig
+from reid.errors import ReidError
+from reid.heads.aligned import AlignedConfig
+from reid.inference import network_input
+from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
+from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
 
 def _config(**embedder: object) -> RunConfig:
@@ -57,6 +66,36 @@ def test_configured_weights_are_left_alone(tmp_path: Path, fitted: list[Path]) -
     chosen = _config(weights=str(DEFAULT_WEIGHTS))
     assert with_site_model(chosen, tmp_path, archive_is_new=True) == chosen
     assert not fitted
+
+
+def _network(*, part_count: int) -> ModelConfig:
+    head = AlignedConfig(global_dim=16, part_count=part_count, part_dim=8)
+    return ModelConfig(backbone=OSNetConfig(width=0.25), head=head)
+
+
+def test_any_weights_of_ours_are_fitted_to_the_crops_as_they_are_embedded(tmp_path: Path) -> None:
+    config, own, fitted = _network(part_count=4), tmp_path / "own", tmp_path / "fitted"
+    torch.manual_seed(0)
+    model = build_model(config).eval()
+    save_weights(model, config, (64, 32), own)
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 255, (30 + n % 40, 25, 3), np.uint8) for n in range(MIN_CROPS)]
+    write_fitted(own, crops, fitted)
+    pictures = network_input(crops, (64, 32), 4)[0]
+    expected = adapt_batch_statistics(load_weights(own)[0], pictures).state_dict()
+    network, input_hw, fingerprint = load_weights(fitted)
+    assert input_hw == (64, 32)
+    assert fingerprint != load_weights(own)[2]
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, expected[name].half().to(value.dtype))
+    assert read_model_config(fitted) == config
+
+
+def test_too_few_crops_write_nothing(tmp_path: Path) -> None:
+    crops = [np.zeros((30, 15, 3), np.uint8)] * (MIN_CROPS - 1)
+    with pytest.raises(ReidError, match="95 crops"):
+        write_fitted(DEFAULT_WEIGHTS, crops, tmp_path / "fitted")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
