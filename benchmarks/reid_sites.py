@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import torch
 
 from benchmarks.about import ROOT, About
 from benchmarks.kept_features import KeptDescriber
@@ -57,6 +58,8 @@ def main() -> None:
     given = _arguments()
     about = About.now("benchmarks/reid_sites.py", sys.argv[1:], seed=SEED, page=given.out)
     rules = CutRules()
+    if given.threads:
+        torch.set_num_threads(given.threads)
     try:
         chosen = candidates(given.weights, given.shared)
         with market_source(given.market) as market:

@@ -18,7 +18,8 @@ from reid.config import ModelConfig
 from reid.errors import ReidError
 from reid.heads.aligned import AlignedConfig
 from reid.inference import network_input
-from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
+from reid.network import ReidNetwork
+from reid.site_adaptation import MIN_CROPS
 from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
 
@@ -68,27 +69,36 @@ def test_configured_weights_are_left_alone(tmp_path: Path, fitted: list[Path]) -
     assert not fitted
 
 
-def _network(*, part_count: int) -> ModelConfig:
-    head = AlignedConfig(global_dim=16, part_count=part_count, part_dim=8)
-    return ModelConfig(backbone=OSNetConfig(width=0.25), head=head)
+NETWORK = ModelConfig(
+    backbone=OSNetConfig(width=0.25, instance_norm=False),
+    head=AlignedConfig(global_dim=16, part_count=4, part_dim=8),
+)
 
 
-def test_any_weights_of_ours_are_fitted_to_the_crops_as_they_are_embedded(tmp_path: Path) -> None:
-    config, own, fitted = _network(part_count=4), tmp_path / "own", tmp_path / "fitted"
+def test_any_weights_of_ours_are_fitted_to_the_crops_as_they_are_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shift(model: ReidNetwork, pictures: np.ndarray) -> ReidNetwork:
+        model.backbone.stem[0][1].running_mean.fill_(pictures.mean())  # type: ignore[index]
+        return model
+
+    own, fitted = tmp_path / "own", tmp_path / "fitted"
     torch.manual_seed(0)
-    model = build_model(config).eval()
-    save_weights(model, config, (64, 32), own)
+    model = build_model(NETWORK).eval()
+    save_weights(model, NETWORK, (64, 32), own)
     rng = np.random.default_rng(0)
-    crops = [rng.integers(0, 255, (30 + n % 40, 25, 3), np.uint8) for n in range(MIN_CROPS)]
+    crops = [rng.integers(0, 255, (20 + 20 * n, 25, 3), np.uint8) for n in range(4)]
+    monkeypatch.setattr(site_model, "adapt_batch_statistics", shift)
     write_fitted(own, crops, fitted)
-    pictures = network_input(crops, (64, 32), 4)[0]
-    expected = adapt_batch_statistics(load_weights(own)[0], pictures).state_dict()
     network, input_hw, fingerprint = load_weights(fitted)
-    assert input_hw == (64, 32)
+    assert (input_hw, read_model_config(fitted)) == ((64, 32), NETWORK)
     assert fingerprint != load_weights(own)[2]
-    for name, value in network.state_dict().items():
-        torch.testing.assert_close(value, expected[name].half().to(value.dtype))
-    assert read_model_config(fitted) == config
+    mean = network_input(crops, (64, 32), 4)[0].mean()
+    found = network.backbone.stem[0][1].running_mean  # type: ignore[index]
+    np.testing.assert_allclose(found.numpy(), mean, rtol=1e-3)  # kept in half precision
+    before, after = model.state_dict(), network.state_dict()
+    changed = [name for name in after if not torch.equal(before[name].half(), after[name].half())]
+    assert changed == ["backbone.stem.0.1.running_mean"]
 
 
 def test_too_few_crops_write_nothing(tmp_path: Path) -> None:
