@@ -118,8 +118,9 @@ def _what_was_cut(site: Row, rules: CutRules) -> str:
 def _summary_notes(rows: Sequence[Row]) -> str:
     said = (
         "Tracklets, features as the product would use them. ± is a standard error over the choice "
-        "of people (jackknife), the same people for all rows, so that differences between rows "
-        "are surer than it says; with so few people it is rough itself."
+        "of people (jackknife). All rows have the same people, so that a difference between rows "
+        "is usually surer than it says; with so few people it is rough itself, and 0 where no "
+        "single person changes anything is no certainty."
     )
     if any(row["market"] for row in rows):
         said += (
