@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from benchmarks.queries import (
     rank_of,
     share_within,
 )
-from benchmarks.sources import frame_size_wh
+from benchmarks.sources import frame_size_wh, frames_at
 from pipeline.cli_search import models_of
 from pipeline.evaluation import LabelledCamera
 from pipeline.search import SearchService
@@ -124,13 +123,8 @@ def read_frames(
     found: dict[tuple[str, int], NDArray[np.uint8]] = {}
     for camera, path in recordings.items():
         wanted = {query.frame for query in queries if query.camera == camera}
-        capture = cv2.VideoCapture(str(path))
-        for frame in range(1, max(wanted, default=0) + 1):
-            if not capture.grab():
-                raise SystemExit(f"{path}: frame {frame} cannot be read")
-            if frame in wanted:
-                found[camera, frame] = np.asarray(capture.retrieve()[1], np.uint8)
-        capture.release()
+        for frame, picture in frames_at(path, wanted):
+            found[camera, frame] = picture
     return [found[query.camera, query.frame] for query in queries]
 
 

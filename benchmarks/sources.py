@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from benchmarks.about import ROOT
 
@@ -82,3 +84,21 @@ def frame_size_wh(recording: Path) -> tuple[int, int]:
     size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     capture.release()
     return int(size[0]), int(size[1])
+
+
+def frames_at(recording: Path, wanted: Collection[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(frame, (H, W, 3) BGR picture) of 1-based frames, ascending; decoded from the beginning.
+
+    Raises:
+        SystemExit: a frame that cannot be read.
+    """
+    numbers = set(wanted)
+    capture = cv2.VideoCapture(str(recording))
+    try:
+        for frame in range(1, max(numbers, default=0) + 1):
+            if not capture.grab():
+                raise SystemExit(f"{recording}: frame {frame} cannot be read")
+            if frame in numbers:
+                yield frame, np.asarray(capture.retrieve()[1], np.uint8)
+    finally:
+        capture.release()

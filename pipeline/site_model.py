@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipeline.config import CameraConfig, RunConfig, SourceKind
 from pipeline.crops import clip_boxes, cut, usable
 from pipeline.detector import Detector
-from pipeline.embedder import load_embedder
 from pipeline.errors import SourceError
 from pipeline.sources import open_source
+from reid.inference import network_input
 from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
 from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
@@ -57,12 +57,22 @@ def _fit(config: RunConfig, path: Path) -> bool:
     if len(crops) < MIN_CROPS:
         logger.info("%d people seen: too few to fit the embedder; used as shipped", len(crops))
         return False
-    pictures, _ = load_embedder().preprocess(crops)
-    model, input_hw, _ = load_weights(DEFAULT_WEIGHTS)
-    adapted = adapt_batch_statistics(model, pictures)
-    save_weights(adapted, read_model_config(DEFAULT_WEIGHTS), input_hw, path)
+    write_fitted(DEFAULT_WEIGHTS, crops, path)
     logger.info("fitted to %d crops: %s", len(crops), path)
     return True
+
+
+def write_fitted(weights: Path, crops: list[NDArray[np.uint8]], path: Path) -> None:
+    """Write to `path` a weight file of ours that is fitted to a site's crops, each (h, w, 3) BGR.
+
+    Raises:
+        ReidError: a weight file that cannot be used, or fewer than MIN_CROPS crops.
+    """
+    model, input_hw, _ = load_weights(weights)
+    part_count = model.head.part_shape[0] if model.head.part_shape else 1
+    pictures, _, _ = network_input(crops, input_hw, part_count)
+    adapted = adapt_batch_statistics(model, pictures)
+    save_weights(adapted, read_model_config(weights), input_hw, path)
 
 
 def _crops(camera: CameraConfig, detector: Detector) -> list[NDArray[np.uint8]]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from pipeline import site_model
 from pipeline.config import RunConfig
 from pipeline.embedder import load_embedder
-from pipeline.site_model import SITE_WEIGHTS, with_site_model
-from reid.weights_file import DEFAULT_WEIGHTS
+from pipeline.site_model import SITE_WEIGHTS, with_site_model, write_fitted
+from reid.backbones.registry import OSNetConfig
+from reid.build import build_model
+from reid.config import ModelConfig
+from reid.errors import ReidError
+from reid.heads.aligned import AlignedConfig
+from reid.inference import network_input
+from reid.network import ReidNetwork
+from reid.site_adaptation import MIN_CROPS
+from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
 
 def _config(**embedder: object) -> RunConfig:
@@ -57,6 +67,45 @@ def test_configured_weights_are_left_alone(tmp_path: Path, fitted: list[Path]) -
     chosen = _config(weights=str(DEFAULT_WEIGHTS))
     assert with_site_model(chosen, tmp_path, archive_is_new=True) == chosen
     assert not fitted
+
+
+NETWORK = ModelConfig(
+    backbone=OSNetConfig(width=0.25, instance_norm=False),
+    head=AlignedConfig(global_dim=16, part_count=4, part_dim=8),
+)
+
+
+def test_any_weights_of_ours_are_fitted_to_the_crops_as_they_are_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shift(model: ReidNetwork, pictures: np.ndarray) -> ReidNetwork:
+        model.backbone.stem[0][1].running_mean.fill_(pictures.mean())  # type: ignore[index]
+        return model
+
+    own, fitted = tmp_path / "own", tmp_path / "fitted"
+    torch.manual_seed(0)
+    model = build_model(NETWORK).eval()
+    save_weights(model, NETWORK, (64, 32), own)
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 255, (20 + 20 * n, 25, 3), np.uint8) for n in range(4)]
+    monkeypatch.setattr(site_model, "adapt_batch_statistics", shift)
+    write_fitted(own, crops, fitted)
+    network, input_hw, fingerprint = load_weights(fitted)
+    assert (input_hw, read_model_config(fitted)) == ((64, 32), NETWORK)
+    assert fingerprint != load_weights(own)[2]
+    mean = network_input(crops, (64, 32), 4)[0].mean()
+    found = network.backbone.stem[0][1].running_mean  # type: ignore[index]
+    np.testing.assert_allclose(found.numpy(), mean, rtol=1e-3)  # kept in half precision
+    before, after = model.state_dict(), network.state_dict()
+    changed = [name for name in after if not torch.equal(before[name].half(), after[name].half())]
+    assert changed == ["backbone.stem.0.1.running_mean"]
+
+
+def test_too_few_crops_write_nothing(tmp_path: Path) -> None:
+    crops = [np.zeros((30, 15, 3), np.uint8)] * (MIN_CROPS - 1)
+    with pytest.raises(ReidError, match="95 crops"):
+        write_fitted(DEFAULT_WEIGHTS, crops, tmp_path / "fitted")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
