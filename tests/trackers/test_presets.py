@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from trackers.explain import explain_to
 from trackers.presets import PRESETS, PresetError, build_tracker
 from trackers.staged import StagedTracker
 from trackers.staged_config import StageConfig, TrackerConfig
@@ -182,8 +183,6 @@ def test_overrides_leave_the_preset_as_it_was() -> None:
     assert config_of("crosswalk") == before
 
 
-def test_a_listener_reaches_the_tracker() -> None:
-    def listener(*told: object) -> None:
-        """Never called here."""
-
-    assert build_tracker("crosswalk", on_stage=listener)._on_stage is listener
+def test_a_listener_reaches_the_tracker(tmp_path: Path) -> None:
+    with explain_to(tmp_path / "why.jsonl") as listener:
+        assert build_tracker("crosswalk", on_stage=listener)._on_stage is listener

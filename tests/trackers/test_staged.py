@@ -214,6 +214,17 @@ def test_time_that_does_not_advance_is_ignored(drive: Make) -> None:
     assert_pieces_are_sound(run.pieces)
 
 
+@pytest.mark.parametrize("time_s", [np.nan, np.inf, -np.inf])
+def test_a_time_that_is_none_is_ignored(drive: Make, time_s: float) -> None:
+    run, steady = drive(), drive()
+    for k, here in enumerate(walkers(20)):
+        for each in (run, steady):
+            each.frame(k, k / 10, here)
+        assert not run.frame(k, time_s, here).any(), "nothing is embedded for it"
+    assert run.ids(1) == steady.ids(1)
+    assert str(run.pieces + run.tracker.close()) == str(steady.pieces + steady.tracker.close())
+
+
 def test_boxes_outside_the_picture_are_followed(drive: Make) -> None:
     scene = [[Sighting(1, box(-200 + 5 * k, -80))] for k in range(40)]
     assert drive().run(scene).ids(1) == {1}
