@@ -261,6 +261,11 @@ def test_broken_sequences_are_refused(data: Path, models: Any, what: str, expect
         (["DATA", "--preset", "crosswalk", "--preset", "crosswalk"], "--preset crosswalk: another"),
         (["DATA", "--set", "magic=1"], "tracker setting 'magic' is unknown"),
         (["DATA", "--set", "births.min_score=high"], "tracker setting births.min_score: 'high'"),
+        (["DATA", "--set", "appearance.bank_size=0"], "appearance.bank_size: 0 is out of range"),
+        (
+            ["DATA", "--preset", "sort", "--set", "stages.confidnet={limit: 0.5}"],
+            "--set, preset sort: tracker setting stages.confidnet: there is no such stage",
+        ),
         (
             ["DATA", "--set", "births.min_score"],
             "births.min_score: write a changed key",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reid.distances import paired_aligned_distance
 from reid.embeddings import Embeddings
+from trackers.ranges import COUNT, FROM_ZERO, SHARE
 
 ALIGNED_SCALE = 0.76
 """Largest aligned distance of unit vectors, tanh(1)."""
@@ -42,6 +43,15 @@ class AppearanceConfig:
     trust_score: float = 1.0
 
     CHOICES = MappingProxyType({"memory": ("exemplars", "average")})
+    RANGES = MappingProxyType(
+        {
+            "bank_size": COUNT,
+            "part_weight": SHARE,
+            "novelty": FROM_ZERO,
+            "momentum": SHARE,
+            "trust_score": SHARE,
+        }
+    )
 
     @property
     def capacity(self) -> int:

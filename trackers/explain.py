@@ -1,33 +1,50 @@
-"""Why a tracker matched what it matched: one JSON line for every stage of every frame.
+"""Why a tracker matched what it matched: JSON lines, some for every frame.
 
-A line holds the matches of a stage, each beside its runner-up, and the detections that the stage
-left free, each with the reason why its best track did not get it:
+A line per stage holds its matches, each beside its runner-up (the next best track of that
+detection); the detections that the stage left free and the tracks that it left waiting, each with
+its best partner and the reason why the two did not meet:
 
     {"frame": 40, "time_s": 1.6, "stage": "confident", "limit": 2.0,
-     "matches": [{"track": 3, "detection": 0, "score": 0.91, "cost": 0.18, "terms": {...},
+     "matches": [{"track": 3, "detection": 0, "score": 0.91, "box_ltwh": [80, 150, 40, 100],
+                  "cost": 0.18, "terms": {...},
                   "runner_up": {"track": 4, "cost": 0.41, "terms": {...},
-                                "why": "cost 0.41 > 0.18"}}],
-     "free": [{"detection": 2, "score": 0.6,
-               "best": {"track": 7, "cost": null, "terms": {...}, "why": "veto max_speed"}}]}
+                                "why": "cost 0.41 > 0.18 of track 3"}}],
+     "free": [{"detection": 2, "score": 0.6, "box_ltwh": [...],
+               "best": {"track": 7, "cost": null, "terms": {...}, "why": "veto max_speed"}}],
+     "waiting": [{"track": 7, "best": {"detection": 2, ..., "why": "veto max_speed"}}]}
 
-A cost is null where a veto forbade the pair, a term where nothing is known. Tracks have the ids
-of that moment: one that is cut afterwards (`trackers.purity`) is split into further ids.
+What no stage explains is born or not, tracks end, and closed tracks are cut where they ran from one
+person onto another (`trackers.purity`), from that frame on under a new id:
+
+    {"frame": 40, "time_s": 1.6, "stage": "births",
+     "born": [{"track": 9, "detection": 2, ...}],
+     "not_born": [{"detection": 5, ..., "why": "score 0.31 < 0.5"}]}
+    {"frame": 90, "time_s": 3.6, "stage": "ends",
+     "ended": [{"track": 7, "hits": 12, "why": "unseen for 2.04 s"}]}
+    {"frame": 55, "time_s": 2.2, "stage": "cut", "track": 3, "becomes": 12}
+
+Frames count from 0. A cost is null where a veto forbade the pair, a term where nothing is known.
+Tracks have the ids of that moment. A cut is known, and written, only when the track is closed: the
+lines before it still say 3 where files of tracks say 12.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trackers.frame_view import FrameView
+from trackers.history import Observation
+from trackers.reasons import explain, explain_births, explain_ends
+from trackers.staged_config import BirthConfig
 from trackers.stages import StageOutcome
 from trackers.track_table import TrackTable
-
-_DECIMALS = 6
 
 
 class ExplainError(ValueError):
@@ -40,10 +57,44 @@ class Explainer:
     def __init__(self, path: Path, stream: TextIO) -> None:
         self._path, self._stream = path, stream
 
-    def __call__(
+    def matched(
         self, frame: FrameView, stage: str, outcome: StageOutcome, table: TrackTable
     ) -> None:
-        line = json.dumps(explain(frame, stage, outcome, table), allow_nan=False)
+        """Write what a stage decided."""
+        self._write(explain(frame, stage, outcome, table))
+
+    def began(
+        self, frame: FrameView, table: TrackTable, columns: NDArray[np.int64], config: BirthConfig
+    ) -> None:
+        """Write who began, if anybody could have."""
+        if frame.free.any():
+            self._write(explain_births(frame, table, columns, config))
+
+    def ended(
+        self,
+        frame: FrameView,
+        table: TrackTable,
+        rows: NDArray[np.int64],
+        doubled: NDArray[np.bool_],
+    ) -> None:
+        """Write who ended."""
+        if len(rows):
+            self._write(explain_ends(frame, table, rows, doubled))
+
+    def cut(self, track: int, becomes: int, first: Observation) -> None:
+        """Write from where on a track is another person."""
+        self._write(
+            {
+                "frame": first.frame_index,
+                "time_s": float(first.time_s),
+                "stage": "cut",
+                "track": track,
+                "becomes": becomes,
+            }
+        )
+
+    def _write(self, content: dict[str, Any]) -> None:
+        line = json.dumps(content, allow_nan=False)
         try:
             self._stream.write(line + "\n")
         except OSError as error:
@@ -85,101 +136,6 @@ def explain_to(path: Path, *, overwrite: bool = False) -> Iterator[Explainer]:
         yield listener
     finally:
         listener.close()
-
-
-def explain(
-    frame: FrameView, stage: str, outcome: StageOutcome, table: TrackTable
-) -> dict[str, Any]:
-    """What one stage decided, as in the module's example; numbers are plain Python's.
-
-    Args:
-        frame, outcome, table: as a listener gets them. stage: its name.
-    """
-    pairs = _Pairs(frame, outcome, table)
-    return {
-        "frame": frame.index,
-        "time_s": float(frame.time_s),
-        "stage": stage,
-        "limit": _number(outcome.limit),
-        "matches": [pairs.match(i, j) for i, j in outcome.pairs.tolist()],
-        "free": [pairs.left(j) for j in range(len(outcome.columns)) if j not in pairs.track_of],
-    }
-
-
-class _Pairs:
-    """Pairs (i, j) of positions in the tracks and columns of an outcome, in words."""
-
-    def __init__(self, frame: FrameView, outcome: StageOutcome, table: TrackTable) -> None:
-        self.frame, self.outcome, self.table = frame, outcome, table
-        self.track_of: dict[int, int] = {j: i for i, j in outcome.pairs.tolist()}
-        self._detection_of = {i: j for j, i in self.track_of.items()}
-
-    def match(self, i: int, j: int) -> dict[str, Any]:
-        """A pair that was matched, and the next best track of its detection."""
-        others = [k for k in range(len(self.outcome.tracks)) if k != i]
-        best = min(others, key=lambda k: self._rank(k, j), default=None)
-        return {
-            "track": self._id(i),
-            **self._detection(j),
-            "cost": _number(self.outcome.cost[i, j]),
-            "terms": self._terms(i, j),
-            "runner_up": None if best is None else self._candidate(best, j),
-        }
-
-    def left(self, j: int) -> dict[str, Any]:
-        """A detection that stays free, and the track that came nearest to it."""
-        best = min(range(len(self.outcome.tracks)), key=lambda k: self._rank(k, j))
-        return {**self._detection(j), "best": self._candidate(best, j)}
-
-    def _candidate(self, i: int, j: int) -> dict[str, Any]:
-        return {
-            "track": self._id(i),
-            "cost": _number(self.outcome.cost[i, j]),
-            "terms": self._terms(i, j),
-            "why": self._why_not(i, j),
-        }
-
-    def _why_not(self, i: int, j: int) -> str:
-        """Why pair (i, j) was not matched."""
-        outcome = self.outcome
-        vetoes = [name for name, forbidden in outcome.vetoes.items() if forbidden[i, j]]
-        if vetoes:
-            return f"veto {', '.join(vetoes)}"
-        cost = float(outcome.cost[i, j])
-        if cost >= outcome.limit:
-            return f"over the limit: {cost:.4g} >= {outcome.limit:.4g}"
-        if j in self.track_of:
-            taken = float(outcome.cost[self.track_of[j], j])
-            if cost >= taken:
-                sign = ">" if f"{cost:.4g}" != f"{taken:.4g}" else ">="
-                return f"cost {cost:.4g} {sign} {taken:.4g}"
-        other = self._detection_of[i]
-        at = float(outcome.cost[i, other])
-        return f"its track was taken by detection {int(outcome.columns[other])} at {at:.4g}"
-
-    def _rank(self, i: int, j: int) -> tuple[float, float, float]:
-        """Least for the best track: by cost; forbidden ones by overlap, then by appearance."""
-        look = self.outcome.terms.get("appearance")
-        apart = math.nan if look is None else float(look[i, j])
-        overlap = float(self.outcome.terms["overlap"][i, j])
-        return float(self.outcome.cost[i, j]), -overlap, math.inf if math.isnan(apart) else apart
-
-    def _terms(self, i: int, j: int) -> dict[str, float | None]:
-        terms = {name: _number(values[i, j]) for name, values in self.outcome.terms.items()}
-        unseen = self.frame.time_s - self.table.seen_s[self.outcome.tracks[i]]
-        return terms | {"unseen_s": _number(unseen)}
-
-    def _detection(self, j: int) -> dict[str, Any]:
-        row = int(self.outcome.columns[j])
-        return {"detection": row, "score": _number(self.frame.detections.scores[row])}
-
-    def _id(self, i: int) -> int:
-        return int(self.table.ids[self.outcome.tracks[i]])
-
-
-def _number(value: Any) -> float | None:
-    """JSON knows neither infinity nor NaN."""
-    return round(float(value), _DECIMALS) if math.isfinite(value) else None
 
 
 def _unwritable(path: Path, error: OSError) -> ExplainError:

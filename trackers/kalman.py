@@ -14,6 +14,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from trackers.ranges import UP_TO_100, Range
+
 Array = NDArray[np.float64]
 
 
@@ -42,6 +44,14 @@ class MotionConfig:
     re_update: bool = False
 
     CHOICES = MappingProxyType({"state": ("xywh", "xyah")})
+    RANGES = MappingProxyType(
+        {
+            "acceleration": UP_TO_100,
+            "size_change": UP_TO_100,
+            "position": Range(0, 100, above=True),
+            "initial_speed": UP_TO_100,
+        }
+    )
 
 
 _IS_ASPECT = np.array([False, False, True, False])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from trackers.ranges import Range
 from trackers.staged import Listener, StagedTracker
 from trackers.staged_config import StageConfig, TrackerConfig
 
@@ -29,11 +31,14 @@ def build_tracker(
     Args:
         preset: name of a file in configs/tracker, without .yaml, or a path to a YAML file.
         overrides: settings to change; parts by dotted names, such as `motion.position` or
-            `stages.lost.limit`; `stages.lost: null` takes a stage out.
+            `stages.lost.limit`; `stages.lost: null` takes a stage out. Only a preset's file brings
+            stages in: a stage that it lacks is refused here, because a misspelt name would
+            otherwise be a new stage.
         on_stage: see `trackers.staged.StagedTracker`.
 
     Raises:
-        PresetError: no such preset, or a setting is unknown or of the wrong type.
+        PresetError: no such preset; a setting is unknown, of the wrong type or out of its range
+            (what the preset's file says wrongly is said with the file's name); no stage is left.
     """
     path = Path(preset) if preset.endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
@@ -41,12 +46,20 @@ def build_tracker(
         raise PresetError(f"tracker.preset: no preset {preset!r}; there are: {names}")
     try:
         settings = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise PresetError(f"{path}: cannot read it: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path.name}: not YAML: {str(error).splitlines()[0]}") from error
+        raise PresetError(f"{path}: not YAML: {_one_line(error)}") from error
     if not isinstance(settings, dict):
-        raise PresetError(f"{path.name}: a mapping of settings is expected")
-    config = _configure(TrackerConfig(), settings)
-    return StagedTracker(_configure(config, overrides or {}), on_stage)
+        raise PresetError(f"{path}: a mapping of settings is expected")
+    try:
+        config = _configure(TrackerConfig(), settings, new_stages=True)
+        _check_stages(config)
+    except PresetError as error:
+        raise PresetError(f"{path}: {error}") from error
+    config = _configure(config, overrides or {})
+    _check_stages(config)
+    return StagedTracker(config, on_stage)
 
 
 def setting(config: TrackerConfig, name: str) -> Any:
@@ -64,7 +77,22 @@ def setting(config: TrackerConfig, name: str) -> Any:
     return value
 
 
-def _configure(base: Any, settings: Mapping[str, Any], path: str = "") -> Any:
+def _check_stages(config: TrackerConfig) -> None:
+    if not config.stages:
+        raise PresetError("tracker setting stages: a tracker needs at least one stage")
+
+
+def _one_line(error: Exception) -> str:
+    """What is wrong with YAML, and where."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error).splitlines()[0]
+    return f"line {mark.line + 1}: {getattr(error, 'problem', None) or 'bad syntax'}"
+
+
+def _configure(
+    base: Any, settings: Mapping[str, Any], path: str = "", *, new_stages: bool = False
+) -> Any:
     """Replace fields of nested frozen dataclasses by name, dotted name or mapping."""
     fields = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     changes: dict[str, Any] = {}
@@ -79,18 +107,20 @@ def _configure(base: Any, settings: Mapping[str, Any], path: str = "") -> Any:
         if dataclasses.is_dataclass(current):
             changes[head] = _configure(current, _mapping(path + head, inner), f"{path}{head}.")
         elif isinstance(current, Mapping):
-            changes[head] = _configure_stages(current, _mapping(path + head, inner), path + head)
+            inner = _mapping(path + head, inner)
+            changes[head] = _configure_stages(current, inner, path + head, new_stages=new_stages)
         elif dot:
             raise PresetError(f"tracker setting {path + str(name)!r} is unknown")
         else:
-            changes[head] = _typed(path + head, value, current, getattr(base, "CHOICES", {}))
+            value = _typed(path + head, value, current, getattr(base, "CHOICES", {}))
+            changes[head] = _in_range(path + head, value, getattr(base, "RANGES", {}))
     return dataclasses.replace(base, **changes)
 
 
 def _configure_stages(
-    base: Mapping[str, StageConfig], settings: Mapping[str, Any], path: str
+    base: Mapping[str, StageConfig], settings: Mapping[str, Any], path: str, *, new_stages: bool
 ) -> dict[str, StageConfig]:
-    """Change, add and (by null) remove stages."""
+    """Change, (by null) remove and, if `new_stages`, add stages."""
     stages = dict(base)
     for name, value in settings.items():
         head, dot, rest = str(name).partition(".")
@@ -99,9 +129,10 @@ def _configure_stages(
                 raise PresetError(f"tracker setting {path}.{head}: no such stage to remove")
             continue
         inner = _mapping(f"{path}.{head}", {rest: value} if dot else value)
-        if dot and head not in stages:
+        if head not in stages and (dot or not new_stages):
             raise PresetError(
-                f"tracker setting {path}.{name!s} is unknown; there are: {', '.join(stages)}"
+                f"tracker setting {path}.{name!s}: there is no such stage; there are: "
+                f"{', '.join(stages) or 'none'}; a new one goes into the preset's own file"
             )
         stages[head] = _configure(stages.get(head, StageConfig()), inner, f"{path}.{head}.")
     return stages
@@ -124,7 +155,25 @@ def _typed(name: str, value: Any, current: Any, choices: Mapping[str, Any]) -> A
             raise PresetError(f"tracker setting {name}: {value!r} does not fit")
         return value
     if isinstance(current, float) and isinstance(value, int | float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     if isinstance(current, int) and isinstance(value, int):
         return value
-    raise PresetError(f"tracker setting {name}: {value!r} is not a {type(current).__name__}")
+    expected = "whole number" if isinstance(current, int) else "number"
+    raise PresetError(f"tracker setting {name}: {value!r} is not a {expected}")
+
+
+def _in_range(name: str, value: Any, ranges: Mapping[str, Range]) -> Any:
+    allowed = ranges.get(name.rpartition(".")[2])
+    if allowed is not None and value not in allowed:
+        raise PresetError(f"tracker setting {name}: {_shown(value)} is out of range: {allowed}")
+    return value
+
+
+def _shown(value: float) -> str:
+    try:
+        return f"{value:g}"
+    except OverflowError:
+        return "a number of hundreds of digits"

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trackers.history import Observation
+from trackers.ranges import COUNT, FROM_ZERO
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,16 @@ class PurityConfig:
     gap_s: float = 0.6
     side: int = 6
     min_side: int = 1
+
+    RANGES = MappingProxyType(
+        {
+            "event_distance": FROM_ZERO,
+            "calm_distance": FROM_ZERO,
+            "gap_s": FROM_ZERO,
+            "side": COUNT,
+            "min_side": COUNT,
+        }
+    )
 
 
 def split_at_changes(

@@ -1,4 +1,7 @@
-"""The settings of a tracker: what its stages compare, and what is kept of a track."""
+"""The settings of a tracker: what its stages compare, and what is kept of a track.
+
+`RANGES` says which numbers `trackers.presets` takes; `CHOICES` which words.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from types import MappingProxyType
 from trackers.appearance import AppearanceConfig
 from trackers.kalman import MotionConfig
 from trackers.purity import PurityConfig
+from trackers.ranges import COUNT, DURATION, FROM_ZERO, SHARE, UP_TO_100, Range
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,29 @@ class StageConfig:
             "combine": ("sum", "least"),
         }
     )
+    RANGES = MappingProxyType(
+        {
+            "min_score": SHARE,
+            "max_score": FROM_ZERO,
+            "max_unseen_s": FROM_ZERO,
+            "enlarge": UP_TO_100,
+            "min_overlap": SHARE,
+            "appearance_weight": SHARE,
+            "adaptive_weight": SHARE,
+            "max_appearance": FROM_ZERO,
+            "appearance_overlap": SHARE,
+            "veto_distance": FROM_ZERO,
+            "crowd_veto_distance": FROM_ZERO,
+            "score_weight": SHARE,
+            "momentum_weight": UP_TO_100,
+            "unseen_weight": UP_TO_100,
+            "max_mahalanobis": FROM_ZERO,
+            "max_speed": FROM_ZERO,
+            "max_growth": Range(1),
+            "limit": Range(0, 100, above=True),
+            "margin": UP_TO_100,
+        }
+    )
 
     @property
     def looks(self) -> bool:
@@ -109,6 +136,10 @@ class BirthConfig:
     confirm_hits: int = 2
     confirm_s: float = 0.5
 
+    RANGES = MappingProxyType(
+        {"min_score": SHARE, "max_cover": SHARE, "confirm_hits": COUNT, "confirm_s": DURATION}
+    )
+
 
 @dataclass(frozen=True)
 class EconomyConfig:
@@ -129,6 +160,16 @@ class EconomyConfig:
     crowd_interval_s: float = 0.15
     young_embeddings: int = 4
     crowd_cover: float = 0.2
+
+    RANGES = MappingProxyType(
+        {
+            "min_score": SHARE,
+            "calm_interval_s": FROM_ZERO,
+            "crowd_interval_s": FROM_ZERO,
+            "young_embeddings": Range(0, 1000),
+            "crowd_cover": SHARE,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -155,3 +196,12 @@ class TrackerConfig:
     motion: MotionConfig = field(default_factory=MotionConfig)
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     purity: PurityConfig = field(default_factory=PurityConfig)
+
+    RANGES = MappingProxyType(
+        {
+            "min_score": SHARE,
+            "max_lost_s": DURATION,
+            "duplicate_iou": FROM_ZERO,
+            "piece_s": Range(0, above=True),
+        }
+    )

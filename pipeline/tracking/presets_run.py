@@ -26,7 +26,7 @@ from reid.inference import Embedder
 from trackers.detections import Detections
 from trackers.explain import Explainer, explain_to
 from trackers.motfile import MotRows, as_written
-from trackers.presets import build_tracker
+from trackers.presets import PresetError, build_tracker
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,17 @@ def check_presets(runs: list[PresetRun]) -> None:
     """Build each tracker once.
 
     Raises:
-        PresetError: no such preset, or a setting is unknown or of the wrong type.
+        PresetError: no such preset, or a setting is unknown or does not fit; what `--set` says
+            wrongly is said with the preset that it does not fit.
         ConfigError: two presets have one name.
     """
     names: set[str] = set()
     for run in runs:
-        build_tracker(run.preset, run.overrides)
+        build_tracker(run.preset)
+        try:
+            build_tracker(run.preset, run.overrides)
+        except PresetError as error:
+            raise PresetError(f"--set, preset {run.name}: {error}") from error
         if run.name in names:
             raise ConfigError(f"--preset {run.preset}: another preset is named {run.name} too")
         names.add(run.name)

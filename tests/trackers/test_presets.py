@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from trackers.explain import explain_to
 from trackers.presets import PRESETS, PresetError, build_tracker
 from trackers.staged import StagedTracker
 from trackers.staged_config import StageConfig, TrackerConfig
@@ -40,7 +41,7 @@ def test_overrides_in_all_three_spellings() -> None:
 
 def test_an_override_changes_one_setting_of_a_part_only(tmp_path: Path) -> None:
     preset = tmp_path / "own.yaml"
-    preset.write_text("motion:\n  position: 0.2\n  acceleration: 3\n")
+    preset.write_text("stages: {all: {}}\nmotion:\n  position: 0.2\n  acceleration: 3\n")
     for overrides in ({"motion": {"position": 0.1}}, {"motion.position": 0.1}):
         config = config_of(str(preset), overrides)
         assert (config.motion.position, config.motion.acceleration) == (0.1, 3.0)
@@ -66,13 +67,16 @@ def test_an_override_changes_one_setting_of_a_part_only(tmp_path: Path) -> None:
         ({"stages": 3}, "stages"),
         ({"stages": None}, "stages"),
         ({"stages": {"own": 3}}, "stages.own"),
-        ({"stages": {"own": {"nothing": 3}}}, "stages.own.nothing"),
-        ({"stages.own.limit": 0.3}, "stages.own.limit"),
+        ({"stages": {"lost": {"nothing": 3}}}, "stages.lost.nothing"),
+        ({"stages.own.limit": 0.3}, "stages.own.limit: there is no such stage.*confident"),
+        ({"stages": {"own": {"limit": 0.3}}}, "stages.own: there is no such stage.*confident"),
+        ({"stages.own": {"limit": 0.3}}, "stages.own: there is no such stage.*confident"),
+        ({"stages": {"own": {}}}, "stages.own: there is no such stage.*confident"),
         ({"stages.own": 3}, "stages.own"),
-        ({"stages": {"own": {"limit": "far"}}}, "stages.own.limit"),
-        ({"stages": {"own": {"tracks": "some"}}}, "stages.own.tracks: 'some' .*tentative"),
-        ({"stages": {"own": {"combine": 1}}}, "stages.own.combine"),
-        ({"stages": {"own": {"restart": 1}}}, "stages.own.restart"),
+        ({"stages": {"lost": {"limit": "far"}}}, "stages.lost.limit"),
+        ({"stages": {"lost": {"tracks": "some"}}}, "stages.lost.tracks: 'some' .*tentative"),
+        ({"stages": {"lost": {"combine": 1}}}, "stages.lost.combine"),
+        ({"stages": {"lost": {"restart": 1}}}, "stages.lost.restart"),
         ({"stages": {"own": None}}, "stages.own: no such stage"),
         ({"stages.own": None}, "stages.own: no such stage"),
         ({"motion.state": "xyz"}, "motion.state"),
@@ -110,10 +114,37 @@ def test_broken_files_are_refused(tmp_path: Path, text: bytes, reason: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+def test_what_a_file_does_not_say_is_the_default(tmp_path: Path) -> None:
     preset = tmp_path / "own.yaml"
-    preset.write_text("# nothing\n")
-    assert config_of(str(preset)) == TrackerConfig()
+    preset.write_text("stages: {all: {}}\n")
+    assert config_of(str(preset)) == TrackerConfig(stages={"all": StageConfig()})
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", "stages: {}\n"])
+def test_a_tracker_without_stages_is_refused(tmp_path: Path, text: str) -> None:
+    preset = tmp_path / "own.yaml"
+    preset.write_text(text)
+    with pytest.raises(PresetError, match=r"own\.yaml: .*at least one stage"):
+        build_tracker(str(preset))
+    with pytest.raises(PresetError, match=r"^tracker setting stages: .*at least one stage"):
+        build_tracker("sort", {"stages.overlap": None})
+
+
+def test_what_a_file_says_wrongly_is_said_with_its_name(tmp_path: Path) -> None:
+    preset = tmp_path / "own.yaml"
+    preset.write_text("stages:\n  all: {limit: -1}\n")
+    with pytest.raises(PresetError) as caught:
+        build_tracker(str(preset))
+    assert str(caught.value) == (
+        f"{preset}: tracker setting stages.all.limit: -1 is out of range: above 0 and at most 100"
+    )
+
+
+def test_where_a_file_is_no_yaml_is_said(tmp_path: Path) -> None:
+    preset = tmp_path / "own.yaml"
+    preset.write_text("stages:\n  all: {limit: 1\nmin_score: 0.1\n")
+    with pytest.raises(PresetError, match=r"own\.yaml: not YAML: line 3: "):
+        build_tracker(str(preset))
 
 
 def test_every_call_builds_a_new_tracker() -> None:
@@ -145,21 +176,13 @@ def test_a_stage_is_taken_out(tmp_path: Path, overrides: dict[str, Any]) -> None
     assert list(own_stages(tmp_path, overrides)) == ["far"]
 
 
-def test_a_stage_is_added_last(tmp_path: Path) -> None:
-    stages = own_stages(tmp_path, {"stages": {"more": {"place": "observed"}}})
-    assert list(stages) == ["near", "far", "more"]
-    assert stages["more"] == StageConfig(place="observed")
-
-
 def test_overrides_leave_the_preset_as_it_was() -> None:
     before = config_of("crosswalk")
     name = next(iter(before.stages))
-    config_of("crosswalk", {f"stages.{name}.limit": 0.01, "stages.other": {"limit": 0.5}})
+    config_of("crosswalk", {f"stages.{name}.limit": 0.01, f"stages.{name}": {"margin": 0.5}})
     assert config_of("crosswalk") == before
 
 
-def test_a_listener_reaches_the_tracker() -> None:
-    def listener(*told: object) -> None:
-        """Never called here."""
-
-    assert build_tracker("crosswalk", on_stage=listener)._on_stage is listener
+def test_a_listener_reaches_the_tracker(tmp_path: Path) -> None:
+    with explain_to(tmp_path / "why.jsonl") as listener:
+        assert build_tracker("crosswalk", on_stage=listener)._on_stage is listener

@@ -2,76 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from tracker_builders import CONFIDENT, FAINT, LOST, Drive, Sighting, box, three_stages
+from tracker_scenes import Make, Scene, assert_pieces_are_sound, crossing, walkers, without
 
 from trackers.detections import Detections
 from trackers.pieces import TrackPiece
-from trackers.presets import build_tracker
 from trackers.purity import PurityConfig
 from trackers.staged_config import EconomyConfig
-
-Scene = list[list[Sighting]]
-
-
-@pytest.fixture(params=["known numbers", "shipped numbers"])
-def drive(request: pytest.FixtureRequest) -> Callable[[], Drive]:
-    """Makes runs of the tracker of `tracker_builders`, and of the default preset."""
-    if request.param == "known numbers":
-        return lambda: Drive(three_stages())
-    return lambda: Drive(build_tracker("crosswalk"), noise=0.03)
-
-
-Make = Callable[[], Drive]
-
-
-def walkers(frames: int, fps: float = 10.0, count: int = 3, speed: float = 50.0) -> Scene:
-    """People one below the other who walk to the right at `speed` pixels per second."""
-    return [
-        [Sighting(p, box(50 + speed * k / fps, 100 + 150 * p)) for p in range(count)]
-        for k in range(frames)
-    ]
-
-
-def crossing(frames: int = 60) -> Scene:
-    """Two people who walk through each other; the hidden one is not detected meanwhile."""
-    scene = []
-    for k in range(frames):
-        left, right = Sighting(1, box(100 + 6 * k)), Sighting(2, box(460 - 6 * k, 205))
-        hidden = abs(left.box_xyxy[0] - right.box_xyxy[0]) < 20
-        scene.append([left] if hidden else [left, right])
-    return scene
-
-
-def without(scene: Scene, frames: range, person: int | None = None) -> Scene:
-    """The scene with one person (or everybody) undetected in some frames."""
-    return [
-        [s for s in here if k not in frames or person not in (None, s.person)]
-        for k, here in enumerate(scene)
-    ]
-
-
-def assert_pieces_are_sound(pieces: list[TrackPiece]) -> None:
-    """Ascending frames, numbered pieces, no box detected twice, no overlap within a track."""
-    rows: set[tuple[int, int]] = set()
-    for piece in pieces:
-        assert (np.diff(piece.frame_indices) == 1).all()
-        assert (np.diff(piece.times_s) > 0).all()
-        assert np.isfinite(piece.boxes_xyxy).all()
-        assert ((piece.scores > 0) == (piece.detection_rows >= 0)).all()
-        found = zip(piece.frame_indices.tolist(), piece.detection_rows.tolist(), strict=True)
-        for pair in found:
-            assert pair[1] < 0 or pair not in rows, "one detection in two pieces"
-            rows.add(pair)
-    for track_id in {p.track_id for p in pieces}:
-        own = [p for p in pieces if p.track_id == track_id]
-        assert [p.piece for p in own] == list(range(len(own)))
-        assert all(a.times_s[-1] < b.times_s[0] for a, b in pairwise(own))
 
 
 @pytest.mark.parametrize("fps", [1.0, 5.0, 25.0])
@@ -179,63 +120,6 @@ def test_a_second_box_on_the_same_body_is_no_birth() -> None:
     scene: Scene = [[Sighting(1, box(100))] for _ in range(5)]
     scene += [[Sighting(1, box(100)), Sighting(1, double, 0.6)] for _ in range(20)]
     assert {p.track_id for p in Drive(three_stages()).run(scene).pieces} == {1}
-
-
-@pytest.mark.parametrize("gap", [1, 3])
-def test_gaps_of_a_few_frames(drive: Make, gap: int) -> None:
-    scene = without(walkers(40), range(15, 15 + gap))
-    run = drive().run(scene)
-    assert [run.ids(p) for p in range(3)] == [{1}, {2}, {3}]
-    piece = run.pieces[0]
-    assert len(piece.frame_indices) == 40
-    assert piece.detection_rows[15 : 15 + gap].tolist() == [-1] * gap
-    np.testing.assert_allclose(piece.boxes_xyxy[15], box(50 + 5 * 15, 100), atol=1e-3)
-
-
-def test_frames_without_anybody(drive: Make) -> None:
-    run = drive().run([[] for _ in range(20)])
-    assert run.pieces == []
-    assert run.tracker.live() == []
-    assert run.tracker.embedding_requests(3.0, Detections.empty()).shape == (0,)
-
-
-def test_time_that_does_not_advance_is_ignored(drive: Make) -> None:
-    run = drive()
-    for k in range(10):
-        run.frame(k, k / 10, [Sighting(1, box(100 + k))])
-    before = run.tracker.live()
-    run.frame(10, 0.9, [Sighting(2, box(500))])
-    run.frame(11, 0.2, [Sighting(2, box(500))])
-    assert str(run.tracker.live()) == str(before)
-    run.frame(12, 1.0, [Sighting(1, box(110))])
-    run.pieces += run.tracker.close()
-    assert run.ids(1) == {1}
-    assert run.ids(2) == set()
-    assert_pieces_are_sound(run.pieces)
-
-
-def test_boxes_outside_the_picture_are_followed(drive: Make) -> None:
-    scene = [[Sighting(1, box(-200 + 5 * k, -80))] for k in range(40)]
-    assert drive().run(scene).ids(1) == {1}
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_boxes_that_are_no_boxes_are_ignored(drive: Make, bad: float) -> None:
-    scene = walkers(30, count=2)
-    broken = [
-        [*here, Sighting(9, np.array([10, bad, 50, 90], np.float32)), Sighting(9, box(9, 9, -5))]
-        for here in scene
-    ]
-    run = drive().run(broken)
-    assert [run.ids(p) for p in (0, 1, 9)] == [{1}, {2}, set()]
-    assert_pieces_are_sound(run.pieces)
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_a_broken_score_is_no_detection(drive: Make) -> None:
-    scene = [[*here, Sighting(9, box(900), np.nan)] for here in walkers(10, count=1)]
-    assert drive().run(scene).ids(9) == set()
 
 
 def test_ids_are_never_reused() -> None:
