@@ -222,6 +222,15 @@ def spoil(data: Path, what: str) -> None:
         (one / "det/det.txt").write_text("1,-1,0,0,5,5,1\n2,-1,0,0,x,5,1\n")
     elif what == "late det":
         (one / "det/det.txt").write_text("13,-1,0,0,5,5,1\n")
+    elif what == "odd score":
+        (one / "det/det.txt").write_text("1,-1,0,0,5,5,1\n2,-1,0,0,5,5,50.5\n")
+    elif what == "faint score":
+        (one / "det/det.txt").write_text("1,-1,0,0,5,5,-0.25\n")
+    elif what == "lost picture":
+        (one / "img1/000005.png").unlink()
+    elif what == "unpadded":
+        for path in sorted((one / "img1").iterdir()):
+            path.rename(path.with_stem(str(int(path.stem))))
     elif what == "no pictures":
         for path in (one / "img1").iterdir():
             path.unlink()
@@ -239,6 +248,10 @@ def spoil(data: Path, what: str) -> None:
         ("bad class", "one/gt/gt.txt:1: class '99' is none of MOTChallenge's"),
         ("bad det", "one/det/det.txt:2: width is not a number: 'x'"),
         ("late det", "one/det/det.txt: frame 13, but there are 12"),
+        ("odd score", "one/det/det.txt: frame 2: score 50.5; trackers need confidences in 0..1"),
+        ("faint score", "one/det/det.txt: frame 1: score -0.25; trackers"),
+        ("lost picture", "one/img1/000006.png: comes after 000004.png; numbered pictures"),
+        ("unpadded", "one/img1/10.png: comes after 1.png; numbered pictures"),
         ("no pictures", "one/img1: no picture in it"),
     ],
 )

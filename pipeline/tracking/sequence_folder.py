@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,11 +120,18 @@ class SequenceFolder:
         """The boxes of every frame from a file below the folder, such as `det/det.txt`.
 
         Raises:
-            SequenceError: no such file, a bad line, or a frame that the sequence does not have.
+            SequenceError: no such file, a bad line, a frame that the sequence does not have, or a
+                score that is no confidence in 0..1.
         """
         path = self.folder / relative
         rows = _read(path, read_mot)
         self._check_frames(path, rows)
+        odd = (rows.scores < 0) | (rows.scores > 1)
+        if odd.any():
+            raise SequenceError(
+                f"{path}: frame {rows.frames[odd][0]}: score {rows.scores[odd][0]:g}; "
+                "trackers need confidences in 0..1"
+            )
         return [
             Detections(rows.boxes_xyxy[chosen].astype(np.float32), rows.scores[chosen])
             for chosen in rows_by_frame(rows.frames, np.arange(1, len(self) + 1))
@@ -164,6 +172,7 @@ def _read_sequence(folder: Path) -> SequenceFolder:
     images = sorted(p for p in (folder / "img1").iterdir() if p.suffix.lower() in _PICTURES)
     if not images:
         raise SequenceError(f"{folder / 'img1'}: no picture in it")
+    _check_numbers(images)
     path = folder / "seqinfo.ini"
     if not path.is_file():
         raise SequenceError(f"{path}: missing; it tells the frame rate (frameRate=25)")
@@ -180,6 +189,17 @@ def _read_sequence(folder: Path) -> SequenceFolder:
     if name in ("", ".", "..") or Path(name).name != name:
         raise SequenceError(f"{path}: Sequence.name: {name!r} cannot be the name of a file")
     return SequenceFolder(folder, name, fps, tuple(images))
+
+
+def _check_numbers(images: list[Path]) -> None:
+    """A missing picture would move all later frames away from their labels."""
+    for before, after in pairwise(images):
+        digits = before.stem.isdecimal() and after.stem.isdecimal()
+        if digits and int(after.stem) != int(before.stem) + 1:
+            raise SequenceError(
+                f"{after}: comes after {before.name}; numbered pictures must be in order of their "
+                "names and without a gap"
+            )
 
 
 def _read_ids(path: Path) -> MotRows:
