@@ -28,7 +28,8 @@ def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def words(data: Path, *more: str) -> list[str]:
-    return ["--data", str(data), "--detections", "det/det.txt", "--trials", "6", *more]
+    quick = ["--trials", "6", "--searches", "2", "--variants", "low-rate"]
+    return ["--data", str(data), "--detections", "det/det.txt", *quick, *more]
 
 
 def found(data: Path, *more: str) -> dict[str, Any]:
@@ -72,17 +73,37 @@ def test_a_table_for_people(data: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        (["--preset", "nope"], "nope.yaml: cannot read it"),
-        (["--preset", "sort", "--space", "SPACE"], "stages.confident.limit"),
+        (["--preset", "nope"], "no preset 'nope'"),
+        (["--preset", "sort"], "--preset sort: has no ranges; give --space (there are: crosswalk)"),
+        (["--preset", "sort", "--space", "SPACE"], "space.yaml: tracker setting stages.confident"),
+        (["--space", "WIDE"], "wide.yaml: tracker setting births.min_score"),
+        (["--space", "WHOLE"], "whole.yaml: tracker setting births.confirm_hits"),
+        (["--out", "gone/mine.yaml"], "--out gone/mine.yaml: gone is no folder"),
+        (["--variants", "bars,upside-down"], "--variants upside-down: none of backwards"),
+        (["--searches", "0"], "--searches"),
         (["--space", "gone.yaml"], "gone.yaml: cannot read it"),
         (["--trials", "0"], "--trials"),
         (["--detections", "det/none.txt"], "det/none.txt: no such file"),
     ],
 )
 def test_wrong_arguments_are_refused(data: Path, more: list[str], expected: str) -> None:
-    Path("space.yaml").write_text("stages.confident.limit: [0.5, 1]\n")
-    more = ["space.yaml" if word == "SPACE" else word for word in more]
+    files = {
+        "SPACE": "stages.confident.limit: [0.5, 1]\n",
+        "WIDE": "births.min_score: [0.5, 3]\n",
+        "WHOLE": "births.confirm_hits: [1, 3]\n",
+    }
+    for word, text in files.items():
+        Path(f"{word.lower()}.yaml").write_text(text)
+    more = [f"{word.lower()}.yaml" if word in files else word for word in more]
     assert expected in refused(call("track-tune", *words(data, *more)))
+
+
+def test_variants_are_searched_on_but_not_reported(data: Path) -> None:
+    plain, varied = found(data, "--variants", "none"), found(data, "--variants", "bars,low-rate")
+    assert plain["variants"] == []
+    assert varied["variants"] == ["bars", "low-rate"]
+    for one, two in zip(plain["sequences"], varied["sequences"], strict=True):
+        assert (one["name"], one["before"]) == (two["name"], two["before"])
 
 
 def test_one_sequence_is_too_few(data: Path) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_FARTHEST_PX = 1e6
+"""From the picture's corner; what is farther away was never seen."""
 
 
 def areas(boxes_xyxy: NDArray[np.floating]) -> Array:
@@ -45,10 +47,11 @@ def covered(boxes_xyxy: NDArray[np.floating]) -> Array:
 
 
 def usable(boxes_xyxy: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(N, 4) -> (N,): finite and at least one pixel wide and high."""
+    """(N, 4) -> (N,): at least one pixel wide and high, and no number beyond any picture."""
     b = np.asarray(boxes_xyxy, np.float64)
     with np.errstate(invalid="ignore"):
-        return np.isfinite(b).all(1) & (b[:, 2] - b[:, 0] >= 1) & (b[:, 3] - b[:, 1] >= 1)
+        sane = (np.abs(b) <= _FARTHEST_PX).all(1)
+        return sane & (b[:, 2] - b[:, 0] >= 1) & (b[:, 3] - b[:, 1] >= 1)
 
 
 def enlarged(boxes_xyxy: Array, fraction: float) -> Array:

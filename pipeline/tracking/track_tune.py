@@ -16,13 +16,13 @@ from pipeline import detector, embedder
 from pipeline.cli_output import Grid, Result
 from pipeline.errors import ConfigError
 from pipeline.tracking.presets_run import Senses
-from pipeline.tracking.search_space import SearchSpace, Settings, read_space
+from pipeline.tracking.search_space import SearchSpace, Settings, SpaceError, read_space
 from pipeline.tracking.sequence_folder import read_sequences
 from pipeline.tracking.track_eval import DEFAULT_PRESET, default_cache
 from pipeline.tracking.tuning import Fold, Point, Tuner
 from pipeline.tracking.variants import VARIANTS, Seen
 from reid.progress import ProgressLine
-from trackers.presets import PRESETS, build_tracker, setting
+from trackers.presets import PRESETS, PresetError, build_tracker, setting
 
 SPACES = PRESETS / "tune"
 _BATCH = 4
@@ -64,19 +64,15 @@ def track_tune(options: TrackTuneOptions) -> Result:
     The score of a sequence is the mean of its HOTA and IDF1.
 
     Raises:
-        ConfigError: fewer than two sequences, no such variant, or the output file is there
-            already.
+        ConfigError: fewer than two sequences, no such variant, no space for the preset, or the
+            output file is there already or has no folder.
         SequenceError, SpaceError, PresetError, ReidError: what cannot be used, by name.
     """
     sequences = read_sequences(options.data)
     if len(sequences) < 2:
         raise ConfigError(f"--data: {sequences[0].folder}: two or more sequences are needed")
-    if options.out is not None and options.out.exists():
-        raise ConfigError(f"--out {options.out}: is there already and is not overwritten")
-    for name in options.variants:
-        if name not in VARIANTS:
-            raise ConfigError(f"--variants {name}: none of {', '.join(VARIANTS)} or none")
-    space = read_space(options.space or SPACES / f"{options.preset}.yaml")
+    _check(options)
+    space = checked_space(options.space, options.preset)
     start = starting_point(space, options.preset)
     senses = Senses(
         options.detections,
@@ -109,6 +105,29 @@ def track_tune(options: TrackTuneOptions) -> Result:
     return _result(names, folds, before, after, options)
 
 
+def checked_space(path: Path | None, preset: str) -> SearchSpace:
+    """The search space in a file, or a preset's own, whose every end the preset takes.
+
+    Raises:
+        ConfigError: the preset has no space of its own. PresetError: no such preset.
+        SpaceError: the file is bad, names an unknown setting, or a value that it must not have.
+    """
+    build_tracker(preset)
+    own = SPACES / f"{preset}.yaml"
+    if path is None and not own.is_file():
+        names = ", ".join(sorted(file.stem for file in SPACES.glob("*.yaml")))
+        raise ConfigError(f"--preset {preset}: has no ranges; give --space (there are: {names})")
+    space = read_space(path or own)
+    for knob in space.knobs:
+        for name in knob.names:
+            for value in knob.choices or (knob.low, knob.high):
+                try:
+                    build_tracker(preset, {name: value})
+                except PresetError as error:
+                    raise SpaceError(f"{path or own}: {error}") from error
+    return space
+
+
 def starting_point(space: SearchSpace, preset: str) -> Point:
     """The preset's own values of the knobs.
 
@@ -126,6 +145,17 @@ def preset_text(preset: str, settings: Settings) -> str:
     """A preset with other settings as a preset of its own, in YAML; every setting is written."""
     config = build_tracker(preset, settings).config
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+
+
+def _check(options: TrackTuneOptions) -> None:
+    """Before anything is computed."""
+    if options.out is not None and options.out.exists():
+        raise ConfigError(f"--out {options.out}: is there already and is not overwritten")
+    if options.out is not None and not options.out.parent.is_dir():
+        raise ConfigError(f"--out {options.out}: {options.out.parent} is no folder")
+    for name in options.variants:
+        if name not in VARIANTS:
+            raise ConfigError(f"--variants {name}: none of {', '.join(VARIANTS)} or none")
 
 
 def _variant(sequence: str, name: str) -> str:

@@ -73,6 +73,7 @@ def test_inside_out_boxes_have_no_area() -> None:
         ([10, 10, 0, 0], False),
         ([0, 0, np.nan, 10], False),
         ([0, 0, np.inf, 10], False),
+        ([-1e20, -1e20, 1e20, 1e20], False),
     ],
 )
 def test_usable_boxes(box: list[float], expected: bool) -> None:
