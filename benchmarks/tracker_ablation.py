@@ -31,11 +31,18 @@ class Ablation:
 
 
 ABLATIONS = (
-    Ablation("no appearance at all", appearance=False),
+    Ablation(
+        "no appearance at all",
+        {"stages.returning": None, "stages.confident.max_unseen_s": math.inf},
+        appearance=False,
+    ),
     Ablation("no aligned parts", {"appearance.part_weight": 0.0}),
     Ablation("single exemplar", {"appearance.bank_size": 1}),
     Ablation("one running mean", {"appearance.memory": "average"}),
-    Ablation("overlap alone for live tracks", {"stages.confident.appearance_weight": 0.0}),
+    Ablation(
+        "overlap and way alone for live tracks",
+        {"stages.confident.appearance_weight": 0.0, "stages.returning.appearance_weight": 0.0},
+    ),
     Ablation(
         "no appearance veto",
         {
@@ -43,10 +50,14 @@ ABLATIONS = (
             "stages.confident.crowd_veto_distance": math.inf,
         },
     ),
+    Ablation(
+        "the long unseen are matched like all others",
+        {"stages.returning": None, "stages.confident.max_unseen_s": math.inf},
+    ),
     Ablation("no faint stage", {"stages.faint": None}),
     Ablation("no lost stage", {"stages.lost": None}),
     Ablation("no margin in the lost stage", {"stages.lost.margin": 0.0}),
-    Ablation("momentum of observations", {"stages.confident.momentum_weight": 0.2}),
+    Ablation("no momentum of observations", {"stages.confident.momentum_weight": 0.0}),
     Ablation("adaptive weight of appearance", {"stages.confident.adaptive_weight": 0.5}),
     Ablation("filter led back after gaps", {"motion.re_update": True}),
     Ablation("aspect ratio in the filter", {"motion.state": "xyah"}),

@@ -94,7 +94,7 @@ def test_ablations_stand_beside_the_preset(observed: list[Observed]) -> None:
     changes = (
         Ablation("blind", appearance=False),
         Ablation("every box", {"economy.every_box": True}),
-        Ablation("no tracks", {"births.min_score": 1.1}),
+        Ablation("no tracks", {"births.min_score": 1.0}),
         Ablation("old setting", {"no_such_setting": 1}),
     )
     rows = run_ablations("crosswalk", observed, changes)
