@@ -15,7 +15,7 @@ from pipeline.embedder import load_embedder
 from pipeline.errors import SourceError
 from pipeline.sources import open_source
 from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
-from reid.wearing.file import carry_readout
+from reid.wearing.carry import carry_readout
 from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def _fit(config: RunConfig, path: Path) -> bool:
     model, input_hw, _ = load_weights(DEFAULT_WEIGHTS)
     adapted = adapt_batch_statistics(model, pictures)
     save_weights(adapted, read_model_config(DEFAULT_WEIGHTS), input_hw, path)
-    carry_readout(DEFAULT_WEIGHTS, path)
+    carry_readout(DEFAULT_WEIGHTS, path, crops)
     logger.info("fitted to %d crops: %s", len(crops), path)
     return True
 

@@ -15,9 +15,9 @@ from reid.data.augment import MEAN, STD
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
 from reid.openvino_core import openvino_core
-from reid.wearing.file import borrowed_readout
+from reid.wearing.file import load_readout
 from reid.wearing.readout import Readout
-from reid.weights_file import DEFAULT_WEIGHTS, load_weights
+from reid.weights_file import load_weights
 
 Runtime = Literal["auto", "openvino", "torch"]
 _MIN_ASPECT = 1.5
@@ -67,7 +67,7 @@ class Embedder:
         model, self.input_hw, self.fingerprint = load_weights(weights)
         if model.head.needs_joints:
             raise ReidError(f"{weights}: this network needs body joints, which crops do not have")
-        self.readout = borrowed_readout(weights, self.fingerprint, DEFAULT_WEIGHTS)
+        self.readout = load_readout(weights, self.fingerprint)
         self.part_count = model.head.part_shape[0] if model.head.part_shape else 1
         if runtime == "auto":
             runtime = "torch" if torch.cuda.is_available() else "openvino"

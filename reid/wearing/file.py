@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from reid.wearing.readout import Readout
 from reid.weights_file import ATTRIBUTES, load_weights, write_tensors
 
 _KEY = "attributes"
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _NAMES = ("weight", "bias", "thresholds", "let_pass")
 
 
@@ -78,47 +76,6 @@ def write_readout(weights: Path, readout: Readout, to: Path) -> None:
         tensors[ATTRIBUTES + name] = torch.from_numpy(np.ascontiguousarray(values))
     questions = [[question.name, list(question.options)] for question in readout.questions]
     write_tensors(tensors, metadata | {_KEY: json.dumps({"questions": questions})}, to)
-
-
-def borrowed_readout(path: Path, fingerprint: str, lender: Path) -> Readout | None:
-    """The read-out of `path`, or else that of `lender` if `path` is `lender` fitted to a site.
-
-    Files fitted by earlier versions have none of their own. They differ from the weights that
-    they were made from in batch statistics alone, which keep each number's scale, so that the
-    read-out holds for their vectors, too.
-
-    Args:
-        path: as `load_weights` accepts it. fingerprint: what that says. lender: such a file, too;
-            it may be missing.
-
-    Raises:
-        ReidError: a damaged read-out.
-    """
-    own = load_readout(path, fingerprint)
-    if own is not None or not lender.is_file() or not _same_but_statistics(path, lender):
-        return own
-    return load_readout(lender, fingerprint)  # they read the vectors of `path`
-
-
-def carry_readout(source: Path, to: Path) -> None:
-    """Put the read-out of `source`, if it has one, into `to`, which is `source` fitted to a site.
-
-    Raises:
-        ReidError: not weight files of ours.
-    """
-    readout = load_readout(source, load_weights(source)[2])
-    if readout is not None:
-        write_readout(to, replace(readout, fingerprint=load_weights(to)[2]), to)
-
-
-def _same_but_statistics(a: Path, b: Path) -> bool:
-    """Whether two weight files differ in running means and variances alone."""
-    one, other = _network_tensors(a), _network_tensors(b)
-    return one.keys() == other.keys() and all(
-        torch.equal(value, other[name])
-        for name, value in one.items()
-        if not name.endswith(_STATISTICS)
-    )
 
 
 def _network_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reid_builders import TINY, TINY_HW, person, tiny_model, tiny_weights
+from reid_builders import person, tiny_weights
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-import reid.inference
 from reid.errors import ReidError
 from reid.inference import Embedder
-from reid.site_adaptation import adapt_batch_statistics
-from reid.wearing.file import borrowed_readout, carry_readout, load_readout, write_readout
+from reid.wearing.file import load_readout, write_readout
 from reid.wearing.questions import Question
 from reid.wearing.readout import Readout
-from reid.weights_file import DEFAULT_WEIGHTS, load_weights, save_weights
+from reid.weights_file import DEFAULT_WEIGHTS, load_weights
 
 QUESTIONS = (Question("hat", ("no hat", "hat")), Question("colour", ("red", "blue", "green")))
 SHIPPED = "6db366f10ebd16b9"
@@ -130,43 +128,6 @@ def test_a_damaged_readout(taught: Path, drop: str, about: str | None, message: 
     with pytest.raises(ReidError, match=f"taught.safetensors: {message}"):
         load_readout(taught, "")
     load_weights(taught)
-
-
-def site_file(path: Path) -> Path:
-    """The tiny network with the batch statistics of a site."""
-    pictures = np.random.default_rng(0).normal(0.5, 2, (96, 3, *TINY_HW)).astype(np.float32)
-    save_weights(adapt_batch_statistics(tiny_model(), pictures), TINY, TINY_HW, path)
-    return path
-
-
-def test_a_fitted_copy_takes_the_readout_along(plain: Path, taught: Path) -> None:
-    site = site_file(plain.with_name("site.safetensors"))
-    before = load_weights(site)[2]
-    assert before != load_weights(plain)[2]
-    carry_readout(taught, site)
-    found = load_readout(site, before)
-    assert load_weights(site)[2] == before
-    assert found is not None
-    np.testing.assert_array_equal(found.weight, readout_of(plain).weight)
-    carry_readout(plain, site)
-    assert load_readout(site, before) is not None, "nothing to carry leaves it as it is"
-
-
-def test_a_copy_that_was_fitted_before_borrows_it(
-    plain: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = site_file(plain.with_name("site.safetensors"))
-    monkeypatch.setattr(reid.inference, "DEFAULT_WEIGHTS", taught)
-    embedder = Embedder(site, runtime="torch")
-    assert embedder.readout is not None
-    assert embedder.readout.fingerprint == embedder.fingerprint == load_weights(site)[2]
-    assert embedder.readout.read(embedder.embed([person(1, 0)])).shape == (1, 5)
-
-
-def test_other_weights_borrow_nothing(plain: Path, taught: Path) -> None:
-    other = tiny_weights(plain.with_name("other.safetensors"), seed=1)
-    assert borrowed_readout(other, "x", taught) is None
-    assert borrowed_readout(plain, "x", plain.with_name("missing.safetensors")) is None
 
 
 def test_the_shipped_vectors_have_not_changed() -> None:
