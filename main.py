@@ -126,7 +126,18 @@ def ui(
 @on_archive(app, LOOK)
 def search(
     current: Session,
-    image: Annotated[Path, typer.Option("--image", metavar="PICTURE", help="Who to look for.")],
+    image: Annotated[
+        Path | None, typer.Option("--image", metavar="PICTURE", help="Who to look for.")
+    ] = None,
+    wearing: Annotated[
+        str | None,
+        typer.Option(
+            "--wearing",
+            metavar="WORDS",
+            help='Who probably wears or carries that, such as "red upper, backpack"; alternatives '
+            'may be given, as in "red upper, blue upper". Alone: all who fit, best first.',
+        ),
+    ] = None,
     camera: Annotated[
         list[str] | None, typer.Option("--camera", metavar="ID", help="Only here; repeatable.")
     ] = None,
@@ -149,13 +160,15 @@ def search(
         ),
     ] = False,
 ) -> Result:
-    """Find a person by picture: who it may be, where and when, and why."""
+    """Find a person by picture, clothing or both: who it may be, where and when, and why."""
     from pipeline import cli_search
 
     archive = current.store()
     known = [row.id for row in archive.cameras()]
     where = cli_search.search_filter(camera or [], start, end, known)
-    return cli_search.search(archive, image, where, person=person, whole=whole, top=top)
+    return cli_search.search(
+        archive, image, where, wearing=wearing, person=person, whole=whole, top=top
+    )
 
 
 app.add_typer(cli_commands.app)

@@ -1,4 +1,4 @@
-"""Search by picture from the shell."""
+"""Search by picture and clothing from the shell."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipeline.cli_session import actor
 if TYPE_CHECKING:
     from pipeline.detector import Detector
     from pipeline.search import PeopleInPicture, SearchResult, SearchService
+    from reid.wearing.readout import Readout
     from storage.records import SearchFilter
     from storage.store import Store
 
@@ -38,14 +39,22 @@ def models_of(store: Store) -> tuple[SearchService, Detector]:
 
 
 def search(
-    store: Store, image: Path, where: SearchFilter, *, person: int | None, whole: bool, top: int
+    store: Store,
+    image: Path | None,
+    where: SearchFilter,
+    *,
+    wearing: str | None,
+    person: int | None,
+    whole: bool,
+    top: int,
 ) -> Result:
-    """Find the person in a picture.
+    """Find the person in a picture, or list those who wear something.
 
     Args:
         store: the archive.
-        image: the picture.
+        image: the picture; None lists by clothing alone.
         where: cameras and time range.
+        wearing: words about clothing, with commas between.
         person: which of the people in the picture, from 1, the largest first.
         whole: take the whole picture as the person.
         top: most identities to show.
@@ -53,14 +62,29 @@ def search(
     Raises:
         SearchError: a sentence for the operator.
     """
-    from pipeline.search import detect_people, read_picture
+    from pipeline.search import SearchError, detect_people, read_picture
 
-    picture = read_picture(image)
+    if image is None and wearing is None:
+        raise SearchError("search: give --image PICTURE, --wearing WORDS, or both")
+    if image is None and (whole or person is not None):
+        raise SearchError("search: --person and --whole need --image")
+    picture = None if image is None else read_picture(image)
     service, detector = models_of(store)
+    if wearing is not None:
+        where = _with_words(where, wearing_words(wearing, service.readout))
+    if image is None or picture is None:
+        listed = service.search_by_wearing(where, limit=20 * top, actor=actor())
+        return _search_result(store, None, None, person, listed, top)
     people = None if whole else detect_people(picture, detector)
     box = None if people is None else people.boxes_xyxy[chosen_person(people, person, image)]
     found = service.search_by_image(picture, box, where=where, limit=20 * top, actor=actor())
     return _search_result(store, image, people, person, found, top)
+
+
+def _with_words(where: SearchFilter, words: tuple[str, ...]) -> SearchFilter:
+    from pipeline.search_wearing import PersonFilter
+
+    return PersonFilter(where.cameras, where.start_s, where.end_s, wearing=words)
 
 
 def chosen_person(people: PeopleInPicture, person: int | None, image: Path) -> int:
@@ -82,7 +106,7 @@ def chosen_person(people: PeopleInPicture, person: int | None, image: Path) -> i
 
 def _search_result(
     store: Store,
-    image: Path,
+    image: Path | None,
     people: PeopleInPicture | None,
     person: int | None,
     found: SearchResult,
@@ -105,10 +129,10 @@ def _search_result(
     ]
     count = 0 if people is None else len(people.boxes_xyxy)
     notes = [note for note in (people.notice if people else None, found.notice) if note]
-    if count > 1 and person is None:
+    if image is not None and count > 1 and person is None:
         notes.append(f"{image.name} shows {count} people; --person 2 takes the next one.")
     data = {
-        "image": str(image),
+        "image": None if image is None else str(image),
         "people": [] if people is None else people.boxes_xyxy.round(1).tolist(),
         **found.as_dict(),
         "groups": [group.as_dict() for group in groups],
@@ -135,6 +159,28 @@ def search_filter(
             raise SearchError(f"--camera {camera}: no such camera; known: {names}")
     times = _time_s("--from", start), _time_s("--to", end)
     return SearchFilter(list(cameras) or None, *times)
+
+
+def wearing_words(text: str, readout: Readout | None) -> tuple[str, ...]:
+    """The words of `--wearing "red upper, backpack"`, each once.
+
+    Raises:
+        SearchError: the archive's embedder has no read-out, there is no word, or an unknown one.
+    """
+    from pipeline.search import SearchError
+    from pipeline.search_wearing import NO_READOUT
+
+    if readout is None:
+        raise SearchError(f"--wearing: {NO_READOUT}")
+    words = (" ".join(part.lower().split()) for part in text.split(","))
+    found = tuple(dict.fromkeys(word for word in words if word))
+    known = ", ".join(readout.options)
+    if not found:
+        raise SearchError(f"--wearing: no word is given; known: {known}")
+    for word in found:
+        if word not in readout.options:
+            raise SearchError(f"--wearing {word}: no such word; known: {known}")
+    return found
 
 
 def _time_s(option: str, text: str | None) -> float | None:

@@ -2,14 +2,14 @@
 
 Each stage looks at fewer pictures more closely (PGR, after Liu et al., "PROVID", IEEE T-MM 2018),
 the second in the space that `association.adaptation` learns from the site:
-SQL filter → cosine of whole-body vectors over all exemplars → on the best ``shortlist`` the cosine
-in the site's own space, and aligned part distance → grouped by identity.
+SQL filter and clothing → cosine of whole-body vectors over all exemplars → on the best
+``shortlist`` the cosine in the site's own space, and aligned part distance → grouped by identity.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.search_answer import compared, grouped, listed, nobody
 from pipeline.search_picture import (
     PeopleInPicture,
     PersonDetector,
@@ -25,12 +26,21 @@ from pipeline.search_picture import (
     person_crop,
     read_picture,
 )
-from pipeline.search_query import Query, check_query, filter_dict, query_of, sentence
+from pipeline.search_query import (
+    Query,
+    check_filter,
+    check_query,
+    filter_dict,
+    query_of,
+    sentence,
+)
 from pipeline.search_results import Group, Hit, SearchResult, Why
-from pipeline.search_rows import ShortlistRow, labels, shortlist_rows
+from pipeline.search_rows import ShortlistRow, shortlist_rows
 from pipeline.search_score import best_pairs
 from pipeline.search_space import SearchSpace
+from pipeline.search_wearing import fitting, worn
 from reid.embeddings import Embeddings
+from reid.wearing.readout import Readout
 from storage.errors import StoreError
 from storage.index import VectorIndex
 from storage.records import SearchFilter
@@ -58,6 +68,10 @@ class CropEmbedder(Protocol):
     @property
     def fingerprint(self) -> str:
         """Hash of weights and preprocessing."""
+
+    @property
+    def readout(self) -> Readout | None:
+        """Names clothing from its vectors, if it can."""
 
     def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
         """Return the vectors of (h, w, 3) uint8 crops."""
@@ -94,6 +108,11 @@ class SearchService:
         self._index: tuple[str, VectorIndex] | None = None
         self._space = SearchSpace(store)
 
+    @property
+    def readout(self) -> Readout | None:
+        """What names clothing; None if the embedder cannot, and nothing may be asked about it."""
+        return self._embedder.readout if self._embedder else None
+
     def search_by_image(
         self,
         image_bgr: NDArray[np.uint8],
@@ -108,7 +127,7 @@ class SearchService:
         Args:
             image_bgr: (H, W, 3) uint8.
             box_xyxy: left, top, right, bottom in pixels; None means the whole picture.
-            where: cameras, time range and identity to look at.
+            where: cameras, time range and identity to look at; a `PersonFilter` also clothing.
             limit: most tracklets to return.
             actor: who searches, for the audit log.
 
@@ -122,7 +141,8 @@ class SearchService:
         with self._lock:
             vectors = self._embedder.embed([crop])
         size = {"width": int(crop.shape[1]), "height": int(crop.shape[0])}
-        return self._audited(actor, {"by": "image", **size}, Query(vectors), where, limit)
+        subject = {"by": "image", **size}
+        return self._audited(actor, subject, where, lambda: self._run(Query(vectors), where, limit))
 
     def search_by_embedding(
         self,
@@ -133,7 +153,8 @@ class SearchService:
         actor: str = "local",
     ) -> SearchResult:
         """Find the person that all rows of ``query`` show; arguments as in `search_by_image`."""
-        return self._audited(actor, {"by": "embedding"}, Query(query), where, limit)
+        subject = {"by": "embedding"}
+        return self._audited(actor, subject, where, lambda: self._run(Query(query), where, limit))
 
     def search_by_tracklet(
         self, uuid: str, *, where: SearchFilter = EVERYTHING, limit: int = 60, actor: str = "local"
@@ -143,7 +164,7 @@ class SearchService:
         with self._refusing(actor, subject):
             query = query_of([self._store.tracklet(uuid)])
         others = replace(where, exclude_tracklets={*where.exclude_tracklets, uuid})
-        return self._audited(actor, subject, query, others, limit)
+        return self._audited(actor, subject, where, lambda: self._run(query, others, limit))
 
     def search_by_identity(
         self,
@@ -163,14 +184,27 @@ class SearchService:
             if not tracklets:
                 raise SearchError(f"Person {identity_id} has no pictures to search with.")
             query = query_of(tracklets)
-        return self._audited(actor, subject, query, where, limit)
+        return self._audited(actor, subject, where, lambda: self._run(query, where, limit))
+
+    def search_by_wearing(
+        self, where: SearchFilter, *, limit: int = 60, actor: str = "local"
+    ) -> SearchResult:
+        """List those who fit the clothing of a `PersonFilter`, best first.
+
+        Other arguments and errors as in `search_by_image`.
+        """
+        return self._audited(actor, {"by": "wearing"}, where, lambda: self._list(where, limit))
 
     def _audited(
-        self, actor: str, subject: dict[str, Any], query: Query, where: SearchFilter, limit: int
+        self,
+        actor: str,
+        subject: dict[str, Any],
+        where: SearchFilter,
+        run: Callable[[], SearchResult],
     ) -> SearchResult:
         details = {**subject, **filter_dict(where)}
         with self._refusing(actor, details):
-            result = self._run(query, where, limit)
+            result = run()
         self._store.audit(actor, "search", {**details, "hits": len(result.hits)})
         return result
 
@@ -185,19 +219,38 @@ class SearchService:
                 raise
             raise SearchError(sentence(str(error))) from error
 
+    def _list(self, where: SearchFilter, limit: int) -> SearchResult:
+        """Who fits, without a picture to compare with."""
+        check_filter(where, limit)
+        if self._embedder is None or not worn(where):
+            raise SearchError("Say what the person wears or carries.")
+        fingerprint = self._embedder.fingerprint
+        fits = fitting(self.readout, self._index_for(fingerprint), where, fingerprint)
+        found = listed(self._store, fits, limit)
+        if not found:
+            return SearchResult(notice=nobody(self._store, where, fits))
+        return SearchResult(grouped(self._store, found), notice=fits.notice)
+
     def _run(self, query: Query, where: SearchFilter, limit: int) -> SearchResult:
         """All stages."""
         check_query(query.vectors, where, limit)
         index = self._index_for(query.vectors.fingerprint)
-        near = index.search(query.vectors.global_features, where, self._shortlist)
+        fits = fitting(self.readout, index, where, query.vectors.fingerprint)
+        near = index.search(query.vectors.global_features, fits.narrow(where), self._shortlist)
         order = np.argsort(-near.similarities, axis=None, kind="stable")
         best = dict.fromkeys(near.row_ids.ravel()[order].tolist())
-        listed = shortlist_rows(self._store, list(best)[: self._shortlist])
-        if not listed:
-            return SearchResult(notice=self._nobody(where))
-        similarity = self._similarity(query, listed, len(index))
-        hits = self._hits(query, listed, similarity, limit)
-        return SearchResult(self._groups(hits), compared=len(listed))
+        rows = shortlist_rows(self._store, list(best)[: self._shortlist])
+        rows = [row for row in rows if fits.fits(row.tracklet_uuid)]
+        if not rows:
+            return SearchResult(notice=nobody(self._store, where, fits))
+        similarity = self._similarity(query, rows, len(index))
+        parts = self._store.parts([row.row_id for row in rows])
+        owners = [row.tracklet_uuid for row in rows]
+        pairs = best_pairs(
+            similarity, query.vectors, query.owners, parts, owners, self._part_weight
+        )
+        hits = compared(self._store, rows, pairs, fits, limit)
+        return SearchResult(grouped(self._store, hits), len(rows), fits.notice)
 
     def _index_for(self, fingerprint: str) -> VectorIndex:
         """Return the index of a model; only the one used last is kept in memory."""
@@ -205,23 +258,6 @@ class SearchService:
             if self._index is None or self._index[0] != fingerprint:
                 self._index = (fingerprint, VectorIndex(self._store, fingerprint))
             return self._index[1]
-
-    def _nobody(self, where: SearchFilter) -> str:
-        """Say why nothing is left to compare with.
-
-        Raises:
-            SearchError: the archive is empty or a camera does not exist.
-        """
-        cameras = self._store.cameras()
-        if not any(camera.tracklet_count for camera in cameras):
-            raise SearchError(
-                "The archive holds no people yet; run `python main.py --sources cams.yaml` first."
-            )
-        known = [camera.id for camera in cameras]
-        unknown = sorted(set(where.cameras or ()) - set(known))
-        if unknown:
-            raise SearchError(f"There is no camera {unknown[0]!r}; known: {', '.join(known)}.")
-        return "Nobody was seen by these cameras in this time range."
 
     def _similarity(
         self, query: Query, rows: list[ShortlistRow], known: int
@@ -234,52 +270,3 @@ class SearchService:
             vectors = space.place(vectors, [row.camera for row in rows])
             wanted = space.place(wanted, query.cameras or [None] * len(wanted))
         return np.clip(wanted @ vectors.T, -1, 1).astype(np.float32)
-
-    def _hits(
-        self,
-        query: Query,
-        rows: list[ShortlistRow],
-        similarity: NDArray[np.float32],
-        limit: int,
-    ) -> list[tuple[Hit, ShortlistRow]]:
-        """Compare closely and keep the best picture of each tracklet, best first."""
-        ids = [row.row_id for row in rows]
-        owners = [row.tracklet_uuid for row in rows]
-        parts = self._store.parts(ids)
-        pairs = best_pairs(
-            similarity, query.vectors, query.owners, parts, owners, self._part_weight
-        )
-        best: dict[str, int] = {}
-        for place in np.argsort(-pairs.scores, kind="stable"):
-            best.setdefault(owners[place], int(place))
-        chosen = list(best.values())[:limit]
-        links = self._store.links([owners[place] for place in chosen])
-        found = []
-        for place in chosen:
-            row, distance = rows[place], float(pairs.part_distances[place])
-            why = Why(
-                global_similarity=float(pairs.similarities[place]),
-                part_distance=None if np.isnan(distance) else distance,
-                query_index=int(pairs.query_indices[place]),
-                exemplar_rank=row.rank,
-                exemplar_time_s=row.time_s,
-                link=links.get(row.tracklet_uuid),
-            )
-            span = (row.start_s, row.end_s, row.crop_path)
-            score = max(0.0, float(pairs.scores[place]))
-            found.append((Hit(row.tracklet_uuid, row.camera, *span, score, why), row))
-        return found
-
-    def _groups(self, hits: list[tuple[Hit, ShortlistRow]]) -> tuple[Group, ...]:
-        """Group hits by person; without one, by track."""
-        grouped: dict[int | str, list[Hit]] = {}
-        for hit, row in hits:
-            identity = hit.why.link.identity_id if hit.why.link else None
-            grouped.setdefault(row.track_uuid if identity is None else identity, []).append(hit)
-        names = labels(self._store, (key for key in grouped if isinstance(key, int)))
-        return tuple(
-            Group(key, names.get(key), tuple(found))
-            if isinstance(key, int)
-            else Group(None, None, tuple(found))
-            for key, found in grouped.items()
-        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.search_picture import SearchError
+from pipeline.search_wearing import worn
 from reid.embeddings import Embeddings
 from storage.records import SearchFilter
 from storage.tracklets import Exemplar, Tracklet
@@ -69,6 +70,15 @@ def check_query(query: Embeddings, where: SearchFilter, limit: int) -> None:
     """
     if not len(query):
         raise SearchError("There is no picture to search with.")
+    check_filter(where, limit)
+
+
+def check_filter(where: SearchFilter, limit: int) -> None:
+    """Refuse what leaves nothing to find.
+
+    Raises:
+        SearchError: no result asked for, or a time range that runs backwards.
+    """
     if limit < 1:
         raise SearchError(f"At least one result must be asked for, not {limit}.")
     if where.start_s is not None and where.end_s is not None and where.start_s > where.end_s:
@@ -79,6 +89,8 @@ def filter_dict(where: SearchFilter) -> dict[str, Any]:
     """Return what a filter says as JSON values, for the audit log."""
     names = {"start_s": where.start_s, "end_s": where.end_s, "in_identity": where.identity}
     found: dict[str, Any] = {key: value for key, value in names.items() if value is not None}
+    if worn(where):
+        found["wearing"] = list(worn(where))
     return found if where.cameras is None else {**found, "cameras": sorted(where.cameras)}
 
 

@@ -15,34 +15,46 @@ class Why:
 
     Attributes:
         global_similarity: cosine of the whole-body vectors, -1..1, after what the cameras add and
-            what varies within people was taken out.
+            what varies within people was taken out; None if there was nothing to compare with.
         part_distance: aligned part distance 0..0.76; None if no body part is visible in both.
-        query_index: which picture of the query was nearest, from 0.
+        query_index: which picture of the query was nearest, from 0; None if there was none.
         exemplar_rank: which picture of the tracklet was nearest; 0 is its best one.
         exemplar_time_s: POSIX seconds at which that picture was taken.
         link: why the tracklet has its identity, as the associator or an operator said; None if
             nobody has said anything yet.
+        wearing: the words that were asked for, each with its probability, 0..1.
     """
 
-    global_similarity: float
+    global_similarity: float | None
     part_distance: float | None
-    query_index: int
+    query_index: int | None
     exemplar_rank: int
     exemplar_time_s: float
     link: LinkRecord | None = None
+    wearing: tuple[tuple[str, float], ...] = ()
 
     def sentence(self) -> str:
         """Return the evidence in words."""
+        said = (self.compared(), self.worn(), link_sentence(self.link) if self.link else "")
+        return "; ".join(text for text in said if text)
+
+    def worn(self) -> str:
+        """Say how probable the clothing is that was asked for; empty if none was."""
+        return ", ".join(f"{word} {probability:.2f}" for word, probability in self.wearing)
+
+    def compared(self) -> str:
+        """Say how alike the pictures are; empty if none were compared."""
+        if self.global_similarity is None:
+            return ""
         parts = (
             "no body part visible in both"
             if self.part_distance is None
             else f"part distance {self.part_distance:.2f}"
         )
-        text = (
+        return (
             f"whole body {self.global_similarity:.2f}, {parts}, "
             f"nearest picture {self.exemplar_rank + 1}"
         )
-        return f"{text}; {link_sentence(self.link)}" if self.link else text
 
 
 def link_sentence(link: LinkRecord) -> str:
@@ -73,7 +85,8 @@ class Hit:
         start_s: POSIX seconds of its first box.
         end_s: POSIX seconds of its last box.
         crop_path: its nearest picture, relative to the media folder.
-        score: 0..1, larger is more alike.
+        score: 0..1, larger is more alike, or fits the clothing better if that was all that was
+            asked for.
         why: the evidence.
     """
 
@@ -97,14 +110,19 @@ class Hit:
             "score": round(self.score, 4),
             "why": {
                 "sentence": why.sentence(),
-                "global_similarity": round(why.global_similarity, 4),
-                "part_distance": None if why.part_distance is None else round(why.part_distance, 4),
+                "global_similarity": _rounded(why.global_similarity),
+                "part_distance": _rounded(why.part_distance),
                 "query_picture": why.query_index,
                 "exemplar": why.exemplar_rank,
                 "exemplar_utc": iso(why.exemplar_time_s),
+                "wearing": {word: round(probability, 4) for word, probability in why.wearing},
                 "link": None if link is None else _link_dict(link),
             },
         }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _link_dict(link: LinkRecord) -> dict[str, Any]:
@@ -164,7 +182,8 @@ class SearchResult:
     Attributes:
         groups: the people found.
         compared: pictures that were looked at in detail, after the fast first stage.
-        notice: a sentence for the operator, such as that the filter leaves nobody; else None.
+        notice: a sentence for the operator, such as that the filter leaves nobody, or how many
+            fit the clothing; else None.
     """
 
     groups: tuple[Group, ...] = field(default=())

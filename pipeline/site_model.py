@@ -15,6 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import open_source
 from reid.inference import network_input
 from reid.site_adaptation import MIN_CROPS, adapt_batch_statistics
+from reid.wearing.carry import carry_readout
 from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, save_weights
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 SITE_WEIGHTS = "site_embedder.safetensors"
 _FRAMES_PER_CAMERA = 120
 _MIN_SCORE = 0.4
+_CARRIED = 400
+"""Most crops that the attributes are fitted anew to; more cost time and change little."""
 _BATCH = 4
 _LIVE = (SourceKind.STREAM, SourceKind.WEBCAM)
 
@@ -58,6 +61,7 @@ def _fit(config: RunConfig, path: Path) -> bool:
         logger.info("%d people seen: too few to fit the embedder; used as shipped", len(crops))
         return False
     write_fitted(DEFAULT_WEIGHTS, crops, path)
+    carry_readout(DEFAULT_WEIGHTS, path, crops[:: 1 + len(crops) // _CARRIED])
     logger.info("fitted to %d crops: %s", len(crops), path)
     return True
 

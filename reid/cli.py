@@ -1,4 +1,4 @@
-"""The ReID commands: train, evaluate, compare, rank, export, export-weights."""
+"""The ReID commands: train, evaluate, compare, rank, export, attributes and more."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from reid.cli_options import (
     print_result,
 )
 from reid.cli_rank import rank_command
+from reid.cli_wearing import attributes_command, fit_attributes_command
 from reid.errors import ReidError
 
 app = typer.Typer(no_args_is_help=True, help="Train, score and export the project's embedders.")
@@ -95,6 +96,8 @@ app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
 app.command("rank")(rank_command)
 app.command("export")(export_command)
+app.command("attributes")(attributes_command)
+app.command("fit-attributes")(fit_attributes_command)
 
 
 @app.command("export-weights")

@@ -15,6 +15,8 @@ from reid.data.augment import MEAN, STD
 from reid.embeddings import Embeddings
 from reid.errors import ReidError
 from reid.openvino_core import openvino_core
+from reid.wearing.file import load_readout
+from reid.wearing.readout import Readout
 from reid.weights_file import load_weights
 
 Runtime = Literal["auto", "openvino", "torch"]
@@ -51,14 +53,21 @@ class Embedder:
 
     A network without parts gets one part per crop that is never visible.
 
+    Attributes:
+        readout: turns its global vectors, also stored ones, into probabilities of clothing and
+            belongings: `embedder.readout.read(embeddings)`; None if the file has none.
+
     Raises:
         ReidError: the weight file is missing or wrong, or its network needs body joints.
     """
+
+    readout: Readout | None
 
     def __init__(self, weights: Path, *, runtime: Runtime = "auto", threads: int = 0) -> None:
         model, self.input_hw, self.fingerprint = load_weights(weights)
         if model.head.needs_joints:
             raise ReidError(f"{weights}: this network needs body joints, which crops do not have")
+        self.readout = load_readout(weights, self.fingerprint)
         self.part_count = model.head.part_shape[0] if model.head.part_shape else 1
         if runtime == "auto":
             runtime = "torch" if torch.cuda.is_available() else "openvino"

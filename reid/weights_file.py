@@ -19,6 +19,9 @@ from reid.network import ReidNetwork
 from reid.training_state import without_classifiers
 
 PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5,mirror-mean"
+ATTRIBUTES = "attributes."
+"""What tensors of the attribute read-out (`reid.wearing`) start with. They turn vectors into words
+and change none, so the network does without them and the fingerprint is that of the vectors."""
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_osnet_x0_25.safetensors"
 
 
@@ -36,6 +39,11 @@ def save_weights(
         for name, value in without_classifiers(model.state_dict()).items()
     }
     metadata = {"model": config.model_dump_json(), "input_hw": json.dumps(input_hw)}
+    write_tensors(tensors, metadata, path)
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write a safetensors file; replaces `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata)
@@ -47,7 +55,8 @@ def load_weights(path: Path) -> tuple[ReidNetwork, tuple[int, int], str]:
     """Read a weight file: the network in evaluation mode, its (height, width), its fingerprint.
 
     The fingerprint hashes names, shapes and values of all tensors, the input size, the number
-    of parts and the preprocessing; it does not depend on the runtime.
+    of parts and the preprocessing; it does not depend on the runtime, nor on the attributes that
+    the file may have besides.
 
     Raises:
         ReidError: missing file, not safetensors, or not a file of this project.
@@ -58,7 +67,8 @@ def load_weights(path: Path) -> tuple[ReidNetwork, tuple[int, int], str]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            names = [name for name in sorted(file.keys()) if not name.startswith(ATTRIBUTES)]
+            state = {name: file.get_tensor(name) for name in names}
         config = ModelConfig.model_validate_json(metadata["model"])
         height, width = (int(side) for side in json.loads(metadata["input_hw"]))
     except (SafetensorError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +100,34 @@ class VectorIndex:
             similarities=similarities,
             tracklet_uuids=[[uuids[int(row_id)] for row_id in line] for line in row_ids],
         )
+
+    def mapped(
+        self, search: SearchFilter, function: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ) -> tuple[NDArray[np.int64], list[str], NDArray[np.float32]]:
+        """Apply a function to the vectors that the filter leaves, some at a time.
+
+        Args:
+            search: the filter.
+            function: (n, D) vectors of length 1 -> (n, L).
+
+        Returns:
+            row_ids: (M,) exemplar rows, ascending. tracklet_uuids: M uuids.
+            values: (M, L); L is 0 when M is 0.
+
+        Raises:
+            StoreError: the filter leaves vectors of another embedder.
+        """
+        with self._lock, self._store.database.read() as session:
+            rows = exemplar_rows(session, search, self._fingerprint)
+            self._refresh(session)
+            row_ids = np.array([row[0] for row in rows], dtype=np.int64)
+            places = np.searchsorted(self._row_ids[: self._count], row_ids)
+            values = [
+                function(unit_rows(self._vectors[places[start : start + self._chunk_rows]]))
+                for start in range(0, len(places), self._chunk_rows)
+            ]
+        found = np.concatenate(values) if values else np.empty((0, 0), np.float32)
+        return row_ids, [row[1] for row in rows], found
 
     def _nearest(
         self, queries: NDArray[np.float32], allowed: NDArray[np.int64], k: int

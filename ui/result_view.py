@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clips import Clip
-from pipeline.search import Group, Hit, PeopleInPicture, SearchResult
+from pipeline.search import Group, Hit, PeopleInPicture, SearchResult, Why
 from storage.records import CameraRow
 from ui.html import button, count_of, empty, esc, file_url, image_data, notice
 from ui.times import span
@@ -54,7 +54,7 @@ def results_view(result: SearchResult, cameras: Cameras, media: Path, heading: s
     groups = "".join(_group(group, cameras, media) for group in result.groups)
     return (
         f'<div class="cw-heading"><h2>{esc(heading)}</h2><span>{", ".join(counted)}, '
-        f"best first</span></div>{groups}"
+        f"best first</span></div>{notice(result.notice)}{groups}"
     )
 
 
@@ -72,7 +72,6 @@ def _card(hit: Hit, cameras: Cameras, media: Path) -> str:
     camera = cameras.get(hit.camera)
     name, zone = (camera.name, camera.timezone) if camera else (hit.camera, None)
     why = hit.why
-    parts = "–" if why.part_distance is None else f"{why.part_distance:.2f}"
     share = f"{max(0.0, min(1.0, hit.score)):.0%}"
     return (
         f'<article class="cw-card"><button type="button" class="cw-crop" data-action="play" '
@@ -82,10 +81,18 @@ def _card(hit: Hit, cameras: Cameras, media: Path) -> str:
         f'<div class="cw-time">{esc(span(hit.start_s, hit.end_s, zone))}</div>'
         f'<div class="cw-meter" title="score {hit.score:.3f}"><i style="width:{share}"></i>'
         f"<b>{hit.score:.2f}</b></div>"
-        f'<details class="cw-why"><summary>body {why.global_similarity:.2f} · '
-        f"parts {parts}</summary>{esc(why.sentence())}</details>"
+        f'<details class="cw-why"><summary>{esc(_short(why))}</summary>'
+        f"{esc(why.sentence())}</details>"
         f"{button('more', hit.tracklet_uuid, 'More like this')}</div></article>"
     )
+
+
+def _short(why: Why) -> str:
+    """The evidence in a few characters."""
+    if why.global_similarity is None:
+        return why.worn()
+    parts = "–" if why.part_distance is None else f"{why.part_distance:.2f}"
+    return f"body {why.global_similarity:.2f} · parts {parts}"
 
 
 def player_view(clip: Clip, cameras: Cameras) -> str:

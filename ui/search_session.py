@@ -16,18 +16,19 @@ from pipeline.search import (
     detect_people,
     read_picture,
 )
-from storage.records import SearchFilter
+from pipeline.search_wearing import PersonFilter
 from ui.context import Context
 from ui.times import parse_local, zone_of
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the operator has typed: camera ids and local times; empty means no limit."""
+    """What the operator chose: camera ids, local times, clothing; empty means no limit."""
 
     cameras: tuple[str, ...] = ()
     start: str = ""
     end: str = ""
+    wearing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class SearchSession:
     Attributes:
         image_bgr: (H, W, 3) uint8 picture, if one was uploaded.
         people: who is in it.
-        kind: ``image``, ``tracklet`` or ``identity``; empty before the first search.
+        kind: ``image``, ``tracklet``, ``identity`` or ``wearing`` (by clothing alone); empty before
+            the first search.
         subject: the row of the person in the picture, the uuid or the number.
     """
 
@@ -98,23 +100,26 @@ def run(context: Context, session: SearchSession, filters: Filters, actor: str) 
     if session.kind == "identity":
         number = int(session.subject)
         return context.service.search_by_identity(number, where=where, actor=actor)
+    if session.kind == "wearing":
+        return context.service.search_by_wearing(where, actor=actor)
     if session.kind != "image" or session.image_bgr is None or session.people is None:
         raise SearchError("Upload a picture or type the number of a person first.")
     box = session.people.boxes_xyxy[int(session.subject)]
     return context.service.search_by_image(session.image_bgr, box, where=where, actor=actor)
 
 
-def search_filter(context: Context, filters: Filters) -> SearchFilter:
+def search_filter(context: Context, filters: Filters) -> PersonFilter:
     """Turn what was typed into a filter; times are local to the chosen cameras.
 
     Raises:
         SearchError: a time cannot be read, or the cameras lie in several zones.
     """
     zone = zone_of(context.cameras().values(), filters.cameras)
-    return SearchFilter(
+    return PersonFilter(
         cameras=filters.cameras or None,
         start_s=parse_local(filters.start, zone),
         end_s=parse_local(filters.end, zone, is_end=True),
+        wearing=filters.wearing,
     )
 
 
@@ -124,6 +129,8 @@ def heading(session: SearchSession) -> str:
         return "More like this"
     if session.kind == "identity":
         return f"Person {session.subject} and who looks like them"
+    if session.kind == "wearing":
+        return "Who probably wears that"
     return "Who looks like the person in the picture"
 
 

@@ -11,6 +11,7 @@ from ui import search_session as ss
 from ui.context import QUIET, Context, actor_of, attempt
 from ui.html import CLICKS, empty, problem
 from ui.result_view import picture_view, results_view
+from ui.wearing_choice import wearing_choices, wearing_hint
 
 _START = "Upload a picture of a person, or type a person's number. The results appear here."
 _PLAYER = "Choose a result to watch the clip around it."
@@ -34,12 +35,13 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
             hint = gr.Markdown(elem_classes="cw-hint")
             again = gr.Button("Search", variant="primary", elem_id="cw-again")
             number = gr.Textbox(label="Or by person number", placeholder="12", elem_id="cw-id")
+            wearing, alone = _clothing(context)
         with gr.Column(scale=1, min_width=420):
             results = gr.HTML(empty(_START), js_on_load=CLICKS, elem_id="cw-results")
         with gr.Column(scale=0, min_width=344, elem_classes="cw-side"):
             player = gr.HTML(empty(_PLAYER), elem_id="cw-player")
     handlers = _Handlers(context)
-    filters = [cameras, start, end]
+    filters = [cameras, start, end, wearing]
     asked = [session, picture, results, player, number]
     followed = [session, results, player, number]
     upload.upload(handlers.uploaded, [upload, *filters], [*asked, upload], **QUIET)
@@ -48,15 +50,33 @@ def build_search_tab(context: Context, blocks: gr.Blocks) -> None:
     again.click(handlers.again, [session, number, *filters], [session, results], **QUIET)
     for box in (start, end):
         box.submit(handlers.again, [session, number, *filters], [session, results], **QUIET)
+    alone.click(handlers.by_clothing, [session, *filters], [session, results, number], **QUIET)
     number.submit(handlers.by_number, [session, number, *filters], [session, results], **QUIET)
     cameras.change(handlers.hint, [cameras], [hint], **QUIET)
     blocks.load(handlers.opened, None, [cameras, hint], **QUIET)
 
 
+def _clothing(context: Context) -> tuple[gr.Dropdown, gr.Button]:
+    """The filter for clothing and the button that searches by it alone; hidden if it is useless."""
+    readout = context.service.readout
+    choices = wearing_choices(readout)
+    with gr.Group(visible=bool(choices), elem_id="cw-clothing"):
+        wearing = gr.Dropdown(
+            choices,
+            label="Probably wears or carries (empty: anything)",
+            multiselect=True,
+            elem_id="cw-wearing",
+        )
+        hint = gr.Markdown(wearing_hint([], readout), elem_classes="cw-hint")
+        alone = gr.Button("List all who fit", size="sm", elem_id="cw-wearing-alone")
+    wearing.change(lambda words: wearing_hint(words, readout), [wearing], [hint], **QUIET)
+    return wearing, alone
+
+
 class _Handlers:
     """What the tab's events do; each returns the values of its outputs.
 
-    `filters` are the values of the three boxes beside the picture: ids of cameras, from and to.
+    `filters` are the values of the boxes beside the picture: ids of cameras, from, to, clothing.
     A number in the person box is what Search searches for; a search for anything else empties it.
     """
 
@@ -126,13 +146,20 @@ class _Handlers:
             return session, problem(text)
         return asked, self._search(asked, filters, request)
 
+    def by_clothing(
+        self, session: ss.SearchSession, request: gr.Request, *filters: Any
+    ) -> tuple[Any, ...]:
+        """List who fits the clothing, whoever was searched for before."""
+        asked = ss.asking(session, "wearing", "")
+        return asked, self._search(asked, filters, request), ""
+
     def _search(
         self, session: ss.SearchSession, filters: tuple[Any, ...], request: gr.Request
     ) -> str:
         """Return the results or a sentence."""
         context = self._context
-        cameras, start, end = filters
-        typed = ss.Filters(tuple(cameras), start, end)
+        cameras, start, end, wearing = filters
+        typed = ss.Filters(tuple(cameras), start, end, tuple(wearing))
 
         def view() -> str:
             found = ss.run(context, session, typed, actor_of(request))

@@ -115,3 +115,7 @@ def test_the_demo_is_fitted_with_the_shipped_models(tmp_path: Path) -> None:
     own, shipped = load_embedder(config.embedder.weights), load_embedder()
     assert own.fingerprint != shipped.fingerprint
     assert own.input_hw == shipped.input_hw
+    assert own.readout is not None
+    assert shipped.readout is not None
+    assert own.readout.options == shipped.readout.options
+    assert own.readout.fingerprint == own.fingerprint

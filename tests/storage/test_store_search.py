@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from store_builders import FINGERPRINT, RUN, T0, begin, open_store, tracklet, unit
 
 from storage.errors import StoreError
@@ -236,3 +237,24 @@ def test_top_k_takes_the_first_of_equals(values: list[int], k: int) -> None:
 def test_top_k_of_nothing_is_a_mistake() -> None:
     with pytest.raises(StoreError, match="0 neighbours"):
         top_k(np.ones((1, 1), np.float32), np.ones((1, 1), np.int64), 0)
+
+
+def test_a_function_is_applied_to_what_the_filter_leaves(store: Store) -> None:
+    fill(store, range(5))
+    search = SearchFilter(cameras=["cam-1"], exclude_tracklets=["t2"])
+    expected = store.exemplar_scan(search, FINGERPRINT)
+    sizes: list[int] = []
+
+    def first_two(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        sizes.append(len(vectors))
+        return vectors[:, :2]
+
+    index = VectorIndex(store, FINGERPRINT, chunk_rows=3)
+    row_ids, uuids, values = index.mapped(search, first_two)
+    np.testing.assert_array_equal(row_ids, expected.row_ids)
+    assert uuids == expected.tracklet_uuids
+    np.testing.assert_allclose(values, expected.vectors[:, :2], atol=1e-6)
+    assert max(sizes) == 3
+    assert sum(sizes) == len(row_ids)
+    nothing = index.mapped(SearchFilter(cameras=[]), first_two)
+    assert (nothing[0].shape, nothing[1], nothing[2].shape) == ((0,), [], (0, 0))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo_archive import HistogramEmbedder, build_demo_archive, detector_for
+from demo_archive import HistogramEmbedder, build_demo_archive, demo_readout, detector_for
 
 from pipeline.clips import ClipCutter
 from pipeline.config import UiConfig
@@ -39,7 +39,7 @@ def store(demo_folder: Path, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def context(store: Store) -> Context:
     """The services over the demo's archive; the detector knows two frames of the lobby."""
-    service = SearchService(store, HistogramEmbedder())
+    service = SearchService(store, HistogramEmbedder(demo_readout()))
     return Context(store, service, detector_for(FRAMES), ClipCutter(store, padding_s=1.0))
 
 

@@ -14,6 +14,8 @@ from pipeline.demo import TruthRow, demo_ground_truth, demo_views
 from pipeline.demo.choreography import FPS, START_TIME
 from pipeline.demo.render import render
 from reid.embeddings import Embeddings
+from reid.wearing.questions import Question
+from reid.wearing.readout import Readout
 from storage.records import CameraInfo, LinkRecord
 from storage.store import Store, sqlite_url
 from storage.tracklets import Exemplar, Tracklet
@@ -30,6 +32,9 @@ class HistogramEmbedder:
     """Describes each of six stripes by how often each colour occurs in its middle."""
 
     fingerprint = "histogram-1"
+
+    def __init__(self, readout: Readout | None = None) -> None:
+        self.readout = readout
 
     def embed(self, crops_bgr: list[NDArray[np.uint8]]) -> Embeddings:
         """Embed (h, w, 3) crops."""
@@ -77,6 +82,26 @@ def frame_boxes(view: str, frame: int) -> NDArray[np.float32]:
 def detector_for(frames: list[tuple[str, int]]) -> TruthDetector:
     """A detector that knows some frames of the demo."""
     return TruthDetector({_key(render(v, f)[0]): frame_boxes(v, f) for v, f in frames})
+
+
+def demo_readout() -> Readout:
+    """Names the jackets of the two people in frame 30 of the lobby; "bag" says nothing."""
+    image = render("lobby", 30)[0]
+    crops = [cut(image, box) for box in clip_boxes(frame_boxes("lobby", 30), SIZE_WH)]
+    seen = HistogramEmbedder().embed(crops).global_features
+    questions = (
+        Question("upper colour", ("red upper", "green upper")),
+        Question("bag", ("no bag", "bag")),
+        Question("hat", ("no hat", "hat")),
+    )
+    return Readout(
+        questions,
+        np.concatenate([30 * seen, np.zeros((4, seen.shape[1]))]).astype(np.float32),
+        np.zeros(6, np.float32),
+        np.array([0.9, 0.9, 0.4, 0.4, 0.4, 0.4], np.float32),
+        np.array([0.1, 0.1, 0.7, 0.6, 0.1, 0.1], np.float32),
+        HistogramEmbedder.fingerprint,
+    )
 
 
 def build_demo_archive(folder: Path, views: list[str] | None = None) -> Store:

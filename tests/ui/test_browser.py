@@ -140,6 +140,19 @@ def test_search_by_number(page: Any) -> None:
     assert problem.inner_text() == "There is no identity 999."
 
 
+def test_search_by_clothing(page: Any) -> None:
+    page.click("#cw-wearing input")
+    page.get_by_role("option", name="red upper clothing").click()
+    page.keyboard.press("Escape")
+    page.click("#cw-wearing-alone")
+    page.wait_for_selector("h2:has-text('Who probably wears that')")
+    first = page.locator("#cw-results section").first
+    assert "Red jacket (person 1)" in first.inner_text()
+    assert "red upper 0.9" in first.inner_text() or "red upper 1.0" in first.inner_text()
+    assert "sightings probably fit: red upper." in page.inner_text("#cw-results .cw-notice")
+    keep(page, "clothing")
+
+
 def test_a_bad_picture_is_a_sentence(page: Any, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("these are no pixels")

@@ -19,7 +19,7 @@ from ui.identities_tab import _Handlers as PeopleHandlers
 from ui.search_session import SearchSession
 from ui.search_tab import _Handlers as SearchHandlers
 
-FILTERS: tuple[Any, ...] = ([], "", "")
+FILTERS: tuple[Any, ...] = ([], "", "", [])
 
 
 class Request:
@@ -120,7 +120,7 @@ def test_results_are_played_or_followed(search: SearchHandlers, context: Context
 def test_searching_again(search: SearchHandlers) -> None:
     asked, results = search.by_number(SearchSession(), "1", Request(), *FILTERS)
     assert "lobby-1" in results
-    _, narrowed = search.again(asked, "", Request(), ["yard"], "", "")
+    _, narrowed = search.again(asked, "", Request(), ["yard"], "", "", [])
     assert "lobby-1" not in narrowed
     assert "yard-1" in narrowed
     fresh, results = search.again(SearchSession(), "2", Request(), *FILTERS)
