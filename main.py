@@ -163,6 +163,7 @@ def search(
     """Find a person by picture, clothing or both: who it may be, where and when, and why."""
     from pipeline import cli_search
 
+    cli_search.check_subject(image, wearing, person=person, whole=whole)
     archive = current.store()
     known = [row.id for row in archive.cameras()]
     where = cli_search.search_filter(camera or [], start, end, known)

@@ -38,6 +38,22 @@ def models_of(store: Store) -> tuple[SearchService, Detector]:
     return SearchService(store, embedder), detector
 
 
+def check_subject(
+    image: Path | None, wearing: str | None, *, person: int | None, whole: bool
+) -> None:
+    """Refuse options that ask for nobody, before the archive is opened.
+
+    Raises:
+        SearchError: neither a picture nor clothing, or a choice in a picture that is not given.
+    """
+    from pipeline.search_picture import SearchError
+
+    if image is None and wearing is None:
+        raise SearchError("search: give --image PICTURE, --wearing WORDS, or both")
+    if image is None and (whole or person is not None):
+        raise SearchError("search: --person and --whole need --image")
+
+
 def search(
     store: Store,
     image: Path | None,
@@ -52,7 +68,7 @@ def search(
 
     Args:
         store: the archive.
-        image: the picture; None lists by clothing alone.
+        image: the picture; None, which `check_subject` has allowed, lists by clothing alone.
         where: cameras and time range.
         wearing: words about clothing, with commas between.
         person: which of the people in the picture, from 1, the largest first.
@@ -62,12 +78,8 @@ def search(
     Raises:
         SearchError: a sentence for the operator.
     """
-    from pipeline.search import SearchError, detect_people, read_picture
+    from pipeline.search import detect_people, read_picture
 
-    if image is None and wearing is None:
-        raise SearchError("search: give --image PICTURE, --wearing WORDS, or both")
-    if image is None and (whole or person is not None):
-        raise SearchError("search: --person and --whole need --image")
     picture = None if image is None else read_picture(image)
     service, detector = models_of(store)
     if wearing is not None:

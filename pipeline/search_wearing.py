@@ -80,7 +80,7 @@ class Fitting:
         if not self.words:
             return None
         seen = len(self.scores) + len(self.others)
-        text = f"{len(self.scores)} of {seen} sightings probably fit: {', '.join(self.words)}."
+        text = f"{len(self.scores)} of {seen} sightings may fit: {', '.join(self.words)}."
         said = [
             f"“{w}” lets {share:.0%} of the others pass" for w, share in self.unreliable.items()
         ]

@@ -87,7 +87,7 @@ def test_help_does_not_load_the_models() -> None:
         (["nosuch"], "No such command 'nosuch'"),
         (["run"], "--sources: missing"),
         (["--store", "x"], "--sources: missing"),
-        (["search"], "Missing option '--image'"),
+        (["search"], "search: give --image PICTURE, --wearing WORDS, or both"),
         (["erase", "--identity", "one"], "'--identity'"),
         (["search", "--image", "p.jpg", "--top", "0"], "'--top'"),
         (["--workers", "2", "cameras"], "--workers is not an option of cameras"),

@@ -61,7 +61,7 @@ class TestWearing:
 
     def test_a_table_says_how_probable_it_is(self, place: list[str]) -> None:
         done = call("search", "--wearing", "red upper, bag", *place)
-        assert "2 of 4 sightings probably fit: red upper, bag. Unreliable: “bag”" in done.stdout
+        assert "2 of 4 sightings may fit: red upper, bag. Unreliable: “bag”" in done.stdout
         assert "red upper 1.00, bag 0.40; identity linked" in done.stdout
         assert "Person 1" in done.stdout
         assert "whole body" not in done.stdout

@@ -130,7 +130,7 @@ def heading(session: SearchSession) -> str:
     if session.kind == "identity":
         return f"Person {session.subject} and who looks like them"
     if session.kind == "wearing":
-        return "Who probably wears that"
+        return "Who may wear that"
     return "Who looks like the person in the picture"
 
 

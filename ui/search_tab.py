@@ -60,10 +60,10 @@ def _clothing(context: Context) -> tuple[gr.Dropdown, gr.Button]:
     """The filter for clothing and the button that searches by it alone; hidden if it is useless."""
     readout = context.service.readout
     choices = wearing_choices(readout)
-    with gr.Group(visible=bool(choices), elem_id="cw-clothing"):
+    with gr.Column(visible=bool(choices), elem_id="cw-clothing"):
         wearing = gr.Dropdown(
             choices,
-            label="Probably wears or carries (empty: anything)",
+            label="Probably wears (empty: anything)",
             multiselect=True,
             elem_id="cw-wearing",
         )

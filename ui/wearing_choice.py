@@ -12,7 +12,8 @@ _MARK = " (unreliable)"
 _SAID = {
     "skirt": "skirt or dress",
     "trousers": "trousers or shorts, no skirt",
-    "bag": "bag, no backpack or handbag",
+    "bag": "other bag",
+    "no bag": "no other bag",
 }
 
 

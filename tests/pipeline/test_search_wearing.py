@@ -143,11 +143,10 @@ def test_other_questions_are_narrowed_too(service: SearchService) -> None:
 
 def test_the_operator_is_told_how_many_fit_and_what_is_unreliable(service: SearchService) -> None:
     result = service.search_by_wearing(PersonFilter(wearing=("red upper",)))
-    assert result.notice == "2 of 5 sightings probably fit: red upper."
+    assert result.notice == "2 of 5 sightings may fit: red upper."
     result = service.search_by_wearing(PersonFilter(wearing=("red upper", "bag")))
     assert result.notice == (
-        "2 of 5 sightings probably fit: red upper, bag. "
-        "Unreliable: “bag” lets 60% of the others pass."
+        "2 of 5 sightings may fit: red upper, bag. Unreliable: “bag” lets 60% of the others pass."
     )
     assert unreliable_words(READOUT) == pytest.approx({"no bag": 0.7, "bag": 0.6})
     nobody = service.search_by_wearing(PersonFilter(wearing=("hat",)))

@@ -145,11 +145,11 @@ def test_search_by_clothing(page: Any) -> None:
     page.get_by_role("option", name="red upper clothing").click()
     page.keyboard.press("Escape")
     page.click("#cw-wearing-alone")
-    page.wait_for_selector("h2:has-text('Who probably wears that')")
+    page.wait_for_selector("h2:has-text('Who may wear that')")
     first = page.locator("#cw-results section").first
     assert "Red jacket (person 1)" in first.inner_text()
     assert "red upper 0.9" in first.inner_text() or "red upper 1.0" in first.inner_text()
-    assert "sightings probably fit: red upper." in page.inner_text("#cw-results .cw-notice")
+    assert "sightings may fit: red upper." in page.inner_text("#cw-results .cw-notice")
     keep(page, "clothing")
 
 
