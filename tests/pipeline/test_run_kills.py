@@ -211,6 +211,7 @@ def no_survivors() -> Iterator[list[psutil.Process]]:
     assert not alive
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slow")
 def test_killing_the_supervisor_ends_its_children_and_resume_loses_nothing(
     config: RunConfig,
