@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,10 @@ def _fit(config: RunConfig, path: Path) -> bool:
     if len(crops) < MIN_CROPS:
         logger.info("%d people seen: too few to fit the embedder; used as shipped", len(crops))
         return False
-    write_fitted(DEFAULT_WEIGHTS, crops, path)
-    carry_readout(DEFAULT_WEIGHTS, path, crops[:: 1 + len(crops) // _CARRIED])
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    write_fitted(DEFAULT_WEIGHTS, crops, unfinished)
+    carry_readout(DEFAULT_WEIGHTS, unfinished, crops[:: 1 + len(crops) // _CARRIED])
+    os.replace(unfinished, path)  # in one step: an archive keeps for good what is there
     logger.info("fitted to %d crops: %s", len(crops), path)
     return True
 

@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+from scipy.io.matlab import matfile_version
 
 from reid.errors import ReidError
+
+_HDF5 = 2
+"""Major version of MATLAB 7.3's files, which scipy does not read."""
 
 
 def read_mat(path: Path, *keys: str) -> tuple[NDArray[Any], ...]:
@@ -21,11 +25,12 @@ def read_mat(path: Path, *keys: str) -> tuple[NDArray[Any], ...]:
     if not path.is_file():
         raise ReidError(f"{path}: no such file")
     try:
-        found = loadmat(path, variable_names=list(keys))
-    except NotImplementedError as error:
-        raise ReidError(f"{path}: a MATLAB 7.3 file; save it as version 7") from error
+        version = matfile_version(path)[0]
+        found = loadmat(path, variable_names=list(keys)) if version != _HDF5 else {}
     except Exception as error:  # scipy's parser raises whatever a broken file runs it into
         raise ReidError(f"{path}: not a MATLAB file: {error}") from error
+    if version == _HDF5:
+        raise ReidError(f"{path}: a MATLAB 7.3 file; save it as version 7")
     for key in keys:
         if key not in found:
             raise ReidError(f"{path}: no variable {key!r}")

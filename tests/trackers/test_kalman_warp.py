@@ -6,26 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kalman_filters import ROW, one, walked
 from tracker_builders import box
 
 from trackers.kalman import KalmanBoxes, MotionConfig
-
-ROW = np.array([0])
-
-
-def one(x: float = 100.0, score: float = 0.9) -> KalmanBoxes:
-    filters = KalmanBoxes(MotionConfig())
-    filters.add(box(x)[None], np.array([score]))
-    return filters
-
-
-def walked(dt: float = 0.1, frames: int = 60, speed: float = 50.0) -> KalmanBoxes:
-    """A filter that has followed a person at `speed` pixels per second."""
-    filters = one(0.0)
-    for k in range(1, frames):
-        filters.predict(dt)
-        filters.update(ROW, box(speed * dt * k)[None], np.array([0.9]))
-    return filters
 
 
 def moved(dx: float = 0, dy: float = 0, degrees: float = 0, scale: float = 1) -> np.ndarray:
