@@ -22,16 +22,15 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.about import ROOT
-from benchmarks.sources import recordings_of
+from benchmarks.sources import frames_at, frames_per_second, recordings_of
 from pipeline.detector import Detector
 from pipeline.evaluation import read_ground_truth
 from trackers.metrics.labels import PERSON
-from trackers.motfile import MotRows
+from trackers.motfile import MotRows, write_mot
 
 DISTRACTOR = 8
 DETECTIONS = Path("det") / "default.txt"
 _QUALITY = 97
-_FPS = 25.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for labelled in read_ground_truth(recordings / "gt"):
         folder = given.to / labelled.camera
         print(f"writing {folder}", file=sys.stderr)
-        gt = split_at_absences(labelled.gt, round(given.away * _FPS))
+        recording = recordings / f"{labelled.camera}.mp4"
+        fps = frames_per_second(recording)
+        gt = split_at_absences(labelled.gt, round(given.away * fps))
         write_labels(folder, gt, labelled.ignore)
-        write_pictures(
-            folder, recordings / f"{labelled.camera}.mp4", int(gt.frames.max()), detector
+        write_pictures(folder, recording, int(gt.frames.max()), detector)
+        (folder / "seqinfo.ini").write_text(
+            f"[Sequence]\nname={folder.name}\nframeRate={fps:g}\n", encoding="utf-8"
         )
     return 0
 
@@ -80,37 +82,29 @@ def write_labels(folder: Path, gt: MotRows, ignore: MotRows) -> None:
 
 
 def write_pictures(folder: Path, recording: Path, count: int, detector: Detector) -> None:
-    """The first frames as pictures, `seqinfo.ini`, and the detector's boxes."""
+    """The first frames as pictures, and the detector's boxes.
+
+    Raises:
+        SystemExit: a frame that cannot be read.
+    """
     (folder / "img1").mkdir(parents=True)
     (folder / DETECTIONS).parent.mkdir()
-    video = cv2.VideoCapture(str(recording))
-    boxes: list[str] = []
-    for number in range(1, count + 1):
-        good, image = video.read()
-        if not good:
-            raise SystemExit(f"{recording}: cannot read frame {number}")
+    boxes = []
+    for number, image in frames_at(recording, range(1, count + 1)):
         picture = str(folder / "img1" / f"{number:06d}.jpg")
         cv2.imwrite(picture, image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         (found,) = detector.detect([image])
-        frames = np.full(len(found), number)
-        rows = MotRows(frames, np.full(len(found), -1), found.boxes_xyxy, found.scores)
-        boxes += [f"{line}\n" for line in _fields(rows, rows.ids)]
-    (folder / DETECTIONS).write_text("".join(boxes), encoding="utf-8")
-    (folder / "seqinfo.ini").write_text(
-        f"[Sequence]\nname={folder.name}\nframeRate={_FPS:g}\n", encoding="utf-8"
-    )
+        frames, nobody = np.full(len(found), number), np.full(len(found), -1)
+        boxes.append(MotRows(frames, nobody, found.boxes_xyxy, found.scores))
+    write_mot(folder / DETECTIONS, MotRows.concatenate(boxes))
 
 
 def _lines(rows: MotRows, ids: NDArray[np.integer], label: int) -> list[str]:
-    return [f"{line},{label},1\n" for line in _fields(rows, ids, score="1")]
-
-
-def _fields(rows: MotRows, ids: NDArray[np.integer], score: str = "") -> list[str]:
     sizes = rows.boxes_xyxy[:, 2:] - rows.boxes_xyxy[:, :2]
     return [
-        f"{frame},{person},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score or f'{own:.4f}'}"
-        for frame, person, (left, top), (width, height), own in zip(
-            rows.frames, ids, rows.boxes_xyxy[:, :2], sizes, rows.scores, strict=True
+        f"{frame},{person},{left:.2f},{top:.2f},{width:.2f},{height:.2f},1,{label},1\n"
+        for frame, person, (left, top), (width, height) in zip(
+            rows.frames, ids, rows.boxes_xyxy[:, :2], sizes, strict=True
         )
     ]
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sources import frame_size_wh, frames_at
+from benchmarks.sources import frame_size_wh, frames_at, frames_per_second
 from pipeline.crops import clip_boxes, cut, usable
 from pipeline.evaluation import LabelledCamera
 from reid.data.crops import Crops
@@ -169,7 +168,7 @@ def cut_site(
     for one in labelled:
         path = recordings[one.camera]
         tracklets += labelled_tracklets(
-            one, _fps(path), frame_size_wh(path), last_frame, rules or CutRules()
+            one, frames_per_second(path), frame_size_wh(path), last_frame, rules or CutRules()
         )
     if not tracklets:
         raise SystemExit(f"no labelled person to cut out of {', '.join(map(str, recordings))}")
@@ -205,12 +204,3 @@ def _pictures(
                 box = clip_boxes(boxes[number][2][None].astype(np.float32), size_wh)[0]
                 found[number] = cut(picture, box).copy()
     return [found[number] for number in range(len(boxes))]
-
-
-def _fps(recording: Path) -> float:
-    capture = cv2.VideoCapture(str(recording))
-    rate = float(capture.get(cv2.CAP_PROP_FPS))
-    capture.release()
-    if rate <= 0:
-        raise SystemExit(f"{recording}: its frames per second are not known")
-    return rate

@@ -102,3 +102,17 @@ def frames_at(recording: Path, wanted: Collection[int]) -> Iterator[tuple[int, N
                 yield frame, np.asarray(capture.retrieve()[1], np.uint8)
     finally:
         capture.release()
+
+
+def frames_per_second(recording: Path) -> float:
+    """Of a recording, as it says.
+
+    Raises:
+        SystemExit: it does not say.
+    """
+    capture = cv2.VideoCapture(str(recording))
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    if rate <= 0:
+        raise SystemExit(f"{recording}: its frames per second are not known")
+    return rate

@@ -51,7 +51,7 @@ def test_what_is_written_is_a_sequence(shared: Path, tmp_path: Path) -> None:
     words = ["--to", str(to), "--shared", str(shared), "--away", "0.08"]
     assert office_sequences.main(words) == 0
     (sequence,) = read_sequences([to])
-    assert (sequence.name, len(sequence), sequence.fps) == ("Cam1", 4, 25.0)
+    assert (sequence.name, len(sequence), sequence.fps) == ("Cam1", 4, 10.0)
     labels = sequence.labels()
     assert labels.classes is not None
     assert labels.classes.tolist() == [1, 1, 8]

@@ -49,6 +49,30 @@ def test_a_new_archive_is_fitted_once(tmp_path: Path, fitted: list[Path]) -> Non
     assert first.embedder.weights == second.embedder.weights == tmp_path / SITE_WEIGHTS
 
 
+def test_what_is_interrupted_leaves_no_embedder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carrying the read-out over fails; an archive would else keep an embedder without one."""
+
+    def interrupted(source: Path, to: Path, crops: list[np.ndarray]) -> None:
+        assert to.read_bytes() == b"fitted"
+        raise KeyboardInterrupt
+
+    crop = np.zeros((8, 4, 3), np.uint8)
+    monkeypatch.setattr(site_model.Detector, "load", lambda self: None)
+    monkeypatch.setattr(site_model, "_crops", lambda *given: [crop] * MIN_CROPS)
+    monkeypatch.setattr(
+        site_model, "write_fitted", lambda weights, crops, path: path.write_bytes(b"fitted")
+    )
+    monkeypatch.setattr(site_model, "carry_readout", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        with_site_model(_config(), tmp_path, archive_is_new=True)
+    assert not (tmp_path / SITE_WEIGHTS).exists()
+    monkeypatch.setattr(site_model, "carry_readout", lambda *given: None)
+    with_site_model(_config(), tmp_path, archive_is_new=True)
+    assert [path.name for path in tmp_path.iterdir()] == [SITE_WEIGHTS]
+
+
 def test_an_archive_with_people_keeps_the_embedder_it_has(
     tmp_path: Path, fitted: list[Path]
 ) -> None:
