@@ -59,8 +59,7 @@ class Teacher:
             raise ReidError(f"{path}: no such teacher file")
         core = openvino_core()
         try:
-            convert = _TORCH.get(path.suffix, core.read_model)
-            model = convert(path)
+            model = read_model(path)
             _refuse_export(model, path)
             shape = list(model.inputs[0].partial_shape)
             if len(model.inputs) != 1 or len(shape) != 4 or shape[2].is_dynamic:
@@ -108,6 +107,16 @@ class Teacher:
 
     def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.array(self._compiled(images)[0], np.float32).reshape(TEACHER_BATCH, -1)
+
+
+def read_model(path: Path) -> openvino.Model:
+    """The network of a file that `Teacher` takes, with the size of its pictures.
+
+    Raises:
+        ReidError: weights of ours or torchreid's that cannot be used.
+        RuntimeError: OpenVINO cannot read the file.
+    """
+    return _TORCH.get(path.suffix, openvino_core().read_model)(path)
 
 
 def _refuse_export(model: openvino.Model, path: Path) -> None:

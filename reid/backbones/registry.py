@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from reid.backbones.base import Backbone
 from reid.backbones.hrnet import HRNet
 from reid.backbones.osnet import OSNet
 from reid.backbones.resnet import ResNet
+from reid.backbones.slim import SlimResNet
 from reid.section import Section
 
 
@@ -50,4 +51,22 @@ class HRNetConfig(Section):
         return HRNet(self.width)
 
 
-BackboneConfig = Annotated[OSNetConfig | ResNetConfig | HRNetConfig, Field(discriminator="name")]
+class SlimConfig(Section):
+    """See SlimResNet."""
+
+    name: Literal["slim"] = "slim"
+    channels: int = Field(default=64, ge=4, le=512, multiple_of=2)
+    blocks: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 2, 3)
+    out_channels: int = Field(default=384, ge=8, le=4096)
+    instance_norm: bool = True
+
+    def build(self) -> Backbone:
+        """The trunk with random weights."""
+        return SlimResNet(
+            self.channels, self.blocks, self.out_channels, instance_norm=self.instance_norm
+        )
+
+
+BackboneConfig = Annotated[
+    OSNetConfig | ResNetConfig | HRNetConfig | SlimConfig, Field(discriminator="name")
+]

@@ -11,6 +11,7 @@ from reid.backbones.base import Backbone
 from reid.backbones.hrnet import HRNet
 from reid.backbones.osnet import OSNet
 from reid.backbones.resnet import ResNet
+from reid.backbones.slim import SlimResNet
 
 MakeTrunk = Callable[[], Backbone]
 
@@ -20,6 +21,8 @@ TINY: dict[str, MakeTrunk] = {
     "resnet18": lambda: ResNet(18, width=4),
     "resnet50": lambda: ResNet(50, width=4),
     "resnet50_ibn_a": lambda: ResNet(50, width=4, ibn_a=True, last_stride=1),
+    "slim": lambda: SlimResNet(4, (1, 1, 2), 8),
+    "slim_instance_norm": lambda: SlimResNet(4, (1, 1, 2), 8, instance_norm=True),
     "hrnet": lambda: HRNet(4),
 }
 

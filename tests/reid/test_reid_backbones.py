@@ -10,6 +10,7 @@ from torch import nn
 from reid.backbones.hrnet import HRNet
 from reid.backbones.osnet import ChannelGate, OSNet
 from reid.backbones.resnet import ResNet
+from reid.backbones.slim import GatedBlock, SlimResNet
 
 WHOLE: dict[str, tuple[MakeTrunk, tuple[int, ...], tuple[int, ...], int]] = {
     "osnet_x0_25": (lambda: OSNet(0.25), (64, 96, 128, 128), (4, 8, 16, 16), 128),
@@ -24,6 +25,7 @@ WHOLE: dict[str, tuple[MakeTrunk, tuple[int, ...], tuple[int, ...], int]] = {
         (4, 8, 16, 16),
         2048,
     ),
+    "slim": (SlimResNet, (64, 128, 128, 384), (4, 8, 8, 8), 384),
     "hrnet_w32": (lambda: HRNet(32), (32, 64, 128, 256), (4, 8, 16, 32), 480),
 }
 
@@ -90,3 +92,37 @@ def test_float64(name: str) -> None:
         double = trunk.double()(images.double())
     assert double.dtype == torch.float64
     close(single.double(), double)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(7, 5), (8, 6)])
+def test_a_gated_block_is_its_formula(stride: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    block = GatedBlock(4, 4 * stride, stride, instance_norm=True).train()
+    x = torch.randn(3, 4, *size)
+    residual = block.conv2[1](block.conv2[0](torch.relu(block.conv1[1](block.conv1[0](x)))))
+    hidden = torch.relu(block.gate.fc1(residual.mean((2, 3), keepdim=True)))
+    gated = residual * torch.sigmoid(block.gate.fc2(hidden))
+    skipped = x
+    if stride == 2:
+        padded = nn.functional.pad(x, (0, size[1] % 2, 0, size[0] % 2), value=torch.nan)
+        pairs = padded.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4).nanmean(4)
+        skipped = block.shortcut[1](pairs)
+    wanted = torch.relu(block.norm(gated + skipped))
+    torch.testing.assert_close(block(x), wanted)
+    assert wanted.shape[2:] == tuple(-(-side // stride) for side in size)
+
+
+def test_instance_norm_forgets_contrast_and_brightness() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 32)
+    changed = images * torch.tensor([0.5, 2.0])[:, None, None, None] + 0.3
+
+    def moved(instance_norm: bool) -> float:
+        stem = SlimResNet(8, (1, 1, 1), 16, instance_norm=instance_norm).eval().stem[0]
+        with torch.no_grad():
+            # away from the border, where padding with zeros tells brightness
+            first, second = (stem(x)[:, :, 2:-2, 2:-2] for x in (images, changed))
+        return float((first - second).abs().max() / first.abs().max())
+
+    assert moved(True) < 0.2 < moved(False)

@@ -16,7 +16,7 @@ from reid.backbones.hrnet import ExchangeModule
 from reid.openvino_core import openvino_core
 
 HW = (64, 32)
-FAST = ("osnet_instance_norm", "resnet18", "resnet50_ibn_a")
+FAST = ("osnet_instance_norm", "resnet18", "resnet50_ibn_a", "slim_instance_norm")
 EXACT = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
 """bfloat16, the default where the CPU has it, loses the directions of random networks."""
 
