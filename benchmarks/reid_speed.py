@@ -37,7 +37,7 @@ BATCHES = (1, 8)
 PRECISIONS = {"f32": "FP32", "bf16": "BF16"}
 """OpenVINO's names of precisions, and what a processor must say that it can do."""
 _WARM_UP = 3
-Run = Callable[[], object]
+Run = Callable[[], Any]
 
 
 @dataclass(frozen=True)
