@@ -1,4 +1,4 @@
-"""Commands that compute on the archive: score, export, associate."""
+"""Commands that compute on the archive: score, export, associate, reembed."""
 
 from __future__ import annotations
 
@@ -95,6 +95,34 @@ def associate(store: Store, config: RunConfig | None) -> Result:
     summary = Associator(store, config or stored_config(store)).run(everything=True).as_dict()
     rows = [(key, str(value)) for key, value in summary.items() if not isinstance(value, dict)]
     return Result({"association": summary}, [Grid(("association", ">value"), rows)])
+
+
+def reembed(store: Store, folder: Path, weights: Path | None, *, fit: bool) -> Result:
+    """Give the archive another embedder.
+
+    Raises:
+        StoreError, ReidError: see `pipeline.reembed.reembed`.
+    """
+    from pipeline.reembed import reembed as embedded_anew
+    from reid.progress import image_progress
+
+    with image_progress("embed", quiet=False) as on_start:
+        done = embedded_anew(store, folder, weights, fit=fit, actor=actor(), on_start=on_start)
+    how = "fitted to this archive" if done.fitted else "as it is in its file"
+    was = ", ".join(done.before) or "none"
+    rows = [
+        ("tracklets", str(done.tracklets)),
+        ("pictures", str(done.pictures)),
+        ("embedder before", was),
+        ("embedder now", f"{done.fingerprint}, {how}"),
+    ]
+    blocks: list[Grid | str] = [Grid(("embedded anew", "value"), rows)]
+    if done.unfinished_run is not None:
+        blocks.append(f"Run {done.unfinished_run} is unfinished and cannot be resumed any more.")
+    blocks.append(
+        "Identities stay as they are; `associate` decides them again. Open pages must be restarted."
+    )
+    return Result({"reembedded": done.as_dict()}, blocks)
 
 
 def stored_config(store: Store) -> RunConfig:

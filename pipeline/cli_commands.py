@@ -61,6 +61,27 @@ def associate(
     return cli_archive.associate(current.store(), config)
 
 
+@on_archive(app, TOOLS)
+def reembed(
+    current: Session,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="Weight file, such as `reid train` writes; default: the shipped one.",
+        ),
+    ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit/--no-fit", help="Measure batch statistics on its pictures.")
+    ] = True,
+) -> Result:
+    """Embed all stored pictures anew, after a retraining or for better weights of a new version."""
+    from pipeline import cli_archive
+
+    return cli_archive.reembed(current.store(), current.place.folder, weights, fit=fit)
+
+
 @on_archive(app, MAIN)
 def evaluate(
     current: Session,

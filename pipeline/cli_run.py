@@ -64,6 +64,8 @@ def run_job(
     if options is None or options.stages == RunOptions().stages:
         new = not resume and _is_new(place)
         config = with_site_model(config, place.folder, archive_is_new=new)
+        if not new:
+            check_embedder(place, config)
     reporter = make_reporter(quiet)
     where = (place.url, place.media, place.folder)
     summary = run(config, *where, resume=resume, reporter=reporter, options=options)
@@ -102,6 +104,32 @@ def _is_new(place: Place) -> bool:
             return not any(row.tracklet_count for row in store.cameras())
     except StoreError:
         return True  # there is none yet; what is wrong otherwise the run will say
+
+
+def check_embedder(place: Place, config: RunConfig) -> None:
+    """Refuse to add vectors that cannot be compared with those that are there.
+
+    Raises:
+        ConfigError: it is so. ReidError: weights that cannot be used.
+    """
+    from pipeline.config import ConfigError
+    from reid.weights_file import DEFAULT_WEIGHTS, load_weights
+    from storage.store import Store
+
+    weights = Path(config.embedder.weights or DEFAULT_WEIGHTS)
+    try:
+        with Store.open(place.url, place.media, create=False) as store:
+            there = store.pictures_by_fingerprint()
+    except StoreError:
+        return  # there is none yet; what is wrong otherwise the run will say
+    fingerprint = load_weights(weights)[2] if there else ""
+    others = ", ".join(f"{name} ({n} pictures)" for name, n in there.items() if name != fingerprint)
+    if others:
+        raise ConfigError(
+            f"embedder.weights: {weights.name} ({fingerprint}) is not the embedder of this "
+            f"archive, {others}; run `{place.command('reembed')}` first, name the weights of that "
+            "time, or start another --store"
+        )
 
 
 def _forget_old(place: Place, days: float) -> None:

@@ -62,11 +62,20 @@ def _fit(config: RunConfig, path: Path) -> bool:
         logger.info("%d people seen: too few to fit the embedder; used as shipped", len(crops))
         return False
     unfinished = path.with_name(f"unfinished_{path.name}")
-    write_fitted(DEFAULT_WEIGHTS, crops, unfinished)
-    carry_readout(DEFAULT_WEIGHTS, unfinished, crops[:: 1 + len(crops) // _CARRIED])
+    fit_to_site(DEFAULT_WEIGHTS, crops, unfinished)
     os.replace(unfinished, path)  # in one step: an archive keeps for good what is there
     logger.info("fitted to %d crops: %s", len(crops), path)
     return True
+
+
+def fit_to_site(weights: Path, crops: list[NDArray[np.uint8]], path: Path) -> None:
+    """`write_fitted`, with the read-out of clothing that `weights` may have.
+
+    Raises:
+        ReidError: as `write_fitted`.
+    """
+    write_fitted(weights, crops, path)
+    carry_readout(weights, path, crops[:: 1 + len(crops) // _CARRIED])
 
 
 def write_fitted(weights: Path, crops: list[NDArray[np.uint8]], path: Path) -> None:

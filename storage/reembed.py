@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage import models as m
@@ -13,14 +14,18 @@ from storage.errors import StoreError
 from storage.records import Reembedding
 from storage.scan import raise_generation
 
+_HELD = 200
+"""Tracklets that are in memory at a time; an archive may have more than fit."""
 
-def apply(session: Session, updates: Sequence[Reembedding]) -> None:
-    """Store new vectors of whole tracklets.
+
+def apply(session: Session, updates: Iterable[Reembedding]) -> None:
+    """Store new vectors of whole tracklets; `updates` is asked for them one by one.
 
     Raises:
         StoreError: a tracklet does not exist, or its vectors are not one per exemplar.
     """
-    for new in updates:
+    count = 0
+    for count, new in enumerate(updates, 1):
         row = session.get(m.Tracklet, new.tracklet_uuid)
         if row is None:
             raise StoreError(f"there is no tracklet {new.tracklet_uuid}")
@@ -32,8 +37,30 @@ def apply(session: Session, updates: Sequence[Reembedding]) -> None:
             exemplar.parts = half_bytes(new.part_features[rank])
             exemplar.part_count, exemplar.part_dim = new.part_features.shape[1:]
             exemplar.visibility = half_bytes(new.part_visibility[rank])
-    if updates:
+        if count % _HELD == 0:
+            session.flush()
+            session.expunge_all()
+    if count:
         raise_generation(session)
+
+
+def use_weights(session: Session, weights: str) -> None:
+    """Note in the newest run's configuration which embedder its vectors are compared with."""
+    run = session.scalars(select(m.Run).order_by(m.Run.started_at.desc(), m.Run.uuid)).first()
+    if run is not None:
+        embedder = {**run.config.get("embedder", {}), "weights": weights}
+        run.config = {**run.config, "embedder": embedder}
+
+
+def pictures_by_fingerprint(session: Session) -> dict[str, int]:
+    """How many stored pictures were embedded by each embedder."""
+    counted = (
+        select(m.Tracklet.fingerprint, func.count())
+        .join(m.Exemplar)
+        .group_by(m.Tracklet.fingerprint)
+        .order_by(m.Tracklet.fingerprint)
+    )
+    return {fingerprint: count for fingerprint, count in session.execute(counted)}
 
 
 def _check(new: Reembedding, count: int) -> None:

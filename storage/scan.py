@@ -61,7 +61,8 @@ def _check_fingerprints(
         listed = ", ".join(f"{name} ({count} pictures)" for name, count in sorted(counts.items()))
         raise StoreError(
             f"the archive holds vectors of other models, {listed}, than the query's "
-            f"{fingerprint}; set embedder.weights to the model of that time, or start a new archive"
+            f"{fingerprint}; `python main.py reembed` embeds them anew, or set embedder.weights to "
+            "the model of that time"
         )
 
 

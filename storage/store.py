@@ -238,7 +238,17 @@ class Store:
         with self.database.read() as session:
             return scan.parts(session, row_ids)
 
-    def reembed(self, updates: Sequence[Reembedding]) -> None:
-        """Replace the vectors of whole tracklets, after the embedder has changed."""
+    def reembed(self, updates: Iterable[Reembedding], *, weights: Path | None = None) -> None:
+        """Replace the vectors of whole tracklets, all or none, after the embedder has changed.
+
+        With `weights`, the new embedder's file, search compares with these from now on.
+        """
         with self.database.write() as session:
             reembed.apply(session, updates)
+            if weights is not None:
+                reembed.use_weights(session, str(weights.resolve()))
+
+    def pictures_by_fingerprint(self) -> dict[str, int]:
+        """Return how many stored pictures were embedded by each embedder."""
+        with self.database.read() as session:
+            return reembed.pictures_by_fingerprint(session)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid.inference import Embedder
-from reid.wearing.file import write_readout
+from reid.wearing.file import load_readout, write_readout
 from reid.wearing.readout import Readout
+from reid.weights_file import load_weights
 
 RIDGE = 1.0
 
@@ -24,10 +25,10 @@ def carry_readout(source: Path, to: Path, crops_bgr: list[NDArray[np.uint8]]) ->
     Raises:
         ReidError: not weight files of ours.
     """
-    teacher = Embedder(source)
-    if teacher.readout is None:
+    if load_readout(source, load_weights(source)[2]) is None:
         return
-    student = Embedder(to)
+    teacher, student = Embedder(source), Embedder(to)
+    assert teacher.readout is not None
     before, after = (e.embed(crops_bgr).global_features for e in (teacher, student))
     write_readout(to, translated(teacher.readout, before, after, student.fingerprint), to)
 
