@@ -22,7 +22,7 @@ PREPROCESSING = "rgb/255,imagenet-mean-std,bilinear,pad-to-aspect-1.5,mirror-mea
 ATTRIBUTES = "attributes."
 """What tensors of the attribute read-out (`reid.wearing`) start with. They turn vectors into words
 and change none, so the network does without them and the fingerprint is that of the vectors."""
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_osnet_x0_25.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "aligned_slim.safetensors"
 
 
 def save_weights(
