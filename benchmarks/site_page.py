@@ -66,16 +66,10 @@ def scores_table(rows: Sequence[Row], unit: str) -> str:
     )
 
 
-def product_variant(row: Row) -> str:
-    """Which of an embedder's features the product would use."""
-    return next(name for name in OF_PRODUCT if name in row["variants"])
-
-
 def _summary_row(row: Row, market: bool) -> tuple[str, ...]:
-    variant = product_variant(row)
-    scores = row["variants"][variant]["tracklet"]
+    scores = row["variants"][OF_PRODUCT]["tracklet"]
     error = scores["standard_error"]
-    cells = [row["name"], row["fingerprint"], variant]
+    cells = [row["name"], row["fingerprint"], OF_PRODUCT]
     known = row["market"]
     if market:
         cells += [f"{known[key]:.2f}" if known else DASH for key in ("rank1", "mAP")]

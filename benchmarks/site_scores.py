@@ -24,8 +24,8 @@ from reid.peers import Peer
 from reid.protocol import evaluate_ranking
 
 PLAIN, SPACE, FITTED, BOTH = "plain", "site space", "batch statistics", "both"
-OF_PRODUCT = (BOTH, SPACE)
-"""How association and search see vectors: the first of these that there is."""
+OF_PRODUCT = SPACE
+"""How association and search see vectors, unless `embedder.adapt_to_site` is switched on."""
 PEER_FILES = frozenset({".xml", ".onnx", ".pth"})
 UNITS = ("tracklet", "image")
 MATCH_RATES = (1e-1, 1e-2, 1e-3)

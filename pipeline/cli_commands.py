@@ -74,7 +74,7 @@ def reembed(
     ] = None,
     fit: Annotated[
         bool, typer.Option("--fit/--no-fit", help="Measure batch statistics on its pictures.")
-    ] = True,
+    ] = False,
 ) -> Result:
     """Embed all stored pictures anew, after a retraining or for better weights of a new version."""
     from pipeline import cli_archive

@@ -31,20 +31,22 @@ _LIVE = (SourceKind.STREAM, SourceKind.WEBCAM)
 
 
 def with_site_model(config: RunConfig, store_dir: Path, *, archive_is_new: bool) -> RunConfig:
-    """The configuration with the archive's own embedder, which is made for a new archive.
+    """The configuration with the archive's own embedder, if it has one.
 
     An archive keeps one embedder for good, because vectors of different ones cannot be
-    compared. With configured weights, or `embedder.adapt_to_site: false`, nothing changes.
+    compared. With `embedder.adapt_to_site` it is made for a new archive; with configured
+    weights nothing changes.
     Live cameras have nothing to look at beforehand; without a recording the shipped weights
     are used as they are.
 
     Raises:
         ConfigError, ReidError: detector or embedder weights that cannot be used.
     """
-    if config.embedder.weights is not None or not config.embedder.adapt_to_site:
+    if config.embedder.weights is not None:
         return config
     path = store_dir / SITE_WEIGHTS
-    if not path.is_file() and (not archive_is_new or not _fit(config, path)):
+    fit = archive_is_new and config.embedder.adapt_to_site
+    if not path.is_file() and not (fit and _fit(config, path)):
         return config
     embedder = config.embedder.model_copy(update={"weights": path.resolve()})
     return config.model_copy(update={"embedder": embedder})

@@ -39,7 +39,7 @@ class Calibration:
     """
 
     slope: float = 1.6
-    offset: float = 1.6
+    offset: float = 1.8
     part_weight: float = 0.0
     prior_centre: float = 0.0
     prior_spread: float = 0.12

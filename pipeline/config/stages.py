@@ -86,10 +86,10 @@ class EmbedderConfig(Settings):
         default=None, description="Model file; default null = the shipped embedder."
     )
     adapt_to_site: bool = Field(
-        default=True,
+        default=False,
         description="Before the first run of a new archive, fit the embedder's batch statistics "
-        "to crops from the recordings, without labels; default true. Switching it off makes the "
-        "archive comparable with others but loses accuracy on cameras unlike the training data.",
+        "to crops from the recordings, without labels; default false. It helps weights on cameras "
+        "unlike their training data, but the shipped ones lost by it where it was measured.",
     )
     mode: Literal["adaptive", "every"] = Field(
         default="adaptive",

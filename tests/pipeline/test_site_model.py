@@ -25,7 +25,9 @@ from reid.weights_file import DEFAULT_WEIGHTS, load_weights, read_model_config, 
 
 def _config(**embedder: object) -> RunConfig:
     cameras = [{"id": "lobby", "url": "demo:lobby"}]
-    return RunConfig.model_validate({"cameras": cameras, "embedder": embedder})
+    return RunConfig.model_validate(
+        {"cameras": cameras, "embedder": {"adapt_to_site": True, **embedder}}
+    )
 
 
 @pytest.fixture
@@ -85,6 +87,14 @@ def test_it_can_be_switched_off(tmp_path: Path, fitted: list[Path]) -> None:
     config = with_site_model(_config(adapt_to_site=False), tmp_path, archive_is_new=True)
     assert config.embedder.weights is None
     assert not fitted
+
+
+def test_an_archive_keeps_its_embedder_when_fitting_is_switched_off(
+    tmp_path: Path, fitted: list[Path]
+) -> None:
+    with_site_model(_config(), tmp_path, archive_is_new=True)
+    config = with_site_model(_config(adapt_to_site=False), tmp_path, archive_is_new=False)
+    assert config.embedder.weights == tmp_path / SITE_WEIGHTS
 
 
 def test_configured_weights_are_left_alone(tmp_path: Path, fitted: list[Path]) -> None:
