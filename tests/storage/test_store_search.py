@@ -130,7 +130,7 @@ def test_an_empty_archive_has_nothing(store: Store) -> None:
 def test_other_embedders_are_refused_by_name(store: Store) -> None:
     fill(store, range(2))
     store.add_tracklets([tracklet(9, uuid="other", fingerprint="model-b", exemplars=3)], RUN)
-    message = r"model-b \(3 pictures\).*query's model-a; set embedder"
+    message = r"model-b \(3 pictures\).*query's model-a; .*reembed.* embedder"
     index = VectorIndex(store, FINGERPRINT)
     for search in (ALL, SearchFilter(cameras=["cam-1"])):
         with pytest.raises(StoreError, match=message):
