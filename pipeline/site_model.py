@@ -1,4 +1,4 @@
-"""The embedder of one archive: the shipped weights, fitted to the site before the first run."""
+"""The embedder of one archive: its own if it has one, which may be fitted to the site."""
 
 from __future__ import annotations
 
