@@ -64,7 +64,7 @@ def run_job(
     if options is None or options.stages == RunOptions().stages:
         new = not resume and _is_new(place)
         config = with_site_model(config, place.folder, archive_is_new=new)
-        if not new:
+        if not new and not resume:  # a run that is resumed keeps what it began with
             check_embedder(place, config)
     reporter = make_reporter(quiet)
     where = (place.url, place.media, place.folder)

@@ -29,7 +29,7 @@ IDENTITIES, VIEWS = 40, 8
 _TRAIN = re.compile(r".*/bounding_box_train/((\d{4})_c(\d)s\d_\d+_\d+\.jpg)$")
 _MIXED = 64
 """Unlabelled pictures, for the systems that have some."""
-_WIDTHS: dict[str, float] = {"resnet50": 8, "hrnet": 8}
+_WIDTHS: dict[str, float] = {"resnet50": 8, "hrnet": 8, "slim": 16}
 _OSNET_WIDTH = 0.25
 _STILL = dict.fromkeys(("shift", "scale", "colour", "grey", "blur", "erase", "truncate"), 0.0)
 _TRAIN_CHANGES: dict[str, Any] = {
@@ -49,10 +49,12 @@ def thin_system(name: str, **train: Any) -> ReidConfig:
     path = CONFIGS / f"{name}.yaml"
     full = load_reid_config(path)
     trunk, head = full.model.backbone, full.model.head
-    width = _WIDTHS.get(trunk.name, min(trunk.width, _OSNET_WIDTH))
-    changes: dict[str, Any] = {"model.backbone.width": width, "input_hw": size_hw}
+    whole = trunk.channels if trunk.name == "slim" else trunk.width
+    width = _WIDTHS.get(trunk.name, min(whole, _OSNET_WIDTH))
+    key = "channels" if trunk.name == "slim" else "width"
+    changes: dict[str, Any] = {f"model.backbone.{key}": width, "input_hw": size_hw}
     if head.name == "bnneck" and head.reduction == "none":
-        changes["model.head.dim"] = int(head.dim * width / trunk.width)
+        changes["model.head.dim"] = int(head.dim * width / whole)
     if full.train.unlabelled_per_batch:
         changes["train.unlabelled_per_batch"] = 8
     rate = _GENTLE_RATES.get(head.name, _RATE)
