@@ -205,6 +205,23 @@ def test_reembedding_replaces_vectors(store: Store) -> None:
     assert len(index) == 0
 
 
+def test_reembedding_holds_few_tracklets_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.reembed._HELD", 2)
+    fill(store, range(5))
+    rng = np.random.default_rng(5)
+    vectors = {f"t{n}": unit(rng, 2, 4) for n in range(5)}
+    store.reembed(
+        Reembedding(uuid, "model-b", vector, unit(rng, 2, 5, 6), np.ones((2, 5)))
+        for uuid, vector in vectors.items()
+    )
+    assert store.pictures_by_fingerprint() == {"model-b": 10}
+    for uuid, wanted in vectors.items():
+        found = [exemplar.global_feature for exemplar in store.tracklet(uuid).exemplars]
+        np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "change",
     [
