@@ -30,7 +30,7 @@ from storage.store import Store
 
 _BATCH = 64
 _FITTED_TO = 2000
-"""Most pictures that batch statistics are measured on, evenly over the archive, to bound the time."""
+"""Most pictures that batch statistics are measured on, spread evenly, to bound the time."""
 _VECTORS = "unfinished_vectors.npy"
 OnStart = Callable[[int], Callable[[int], None]]
 
